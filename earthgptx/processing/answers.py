@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 _NAME = r"<\s*region\s*\#?\s*(?:[0-9]{1,4})\s*>"
 _BARE_NAME = r"\bregion\s*\#?\s*(?:[0-9]{1,4})\b"
 
-# One or more names and a colon: "<Region 1>:", "region 1 :", "<Region 1><Region 2>, <Region 3>:". Brackets are
-# optional only in front of a colon, so that prose ("region 2 lies left") never counts as a region's answer.
+# One or more names and a colon: "<Region 1>:", "region 1 :", "<Region 1><Region 2>, <Region 3>:". Brackets
+# are optional only in front of a colon: prose ("region 2 lies left") never counts as a region's answer.
 _HEADER = re.compile(
     rf"(?:{_NAME}|{_BARE_NAME})(?:[ \t]*(?:,|;|&|and)?[ \t]*{_NAME})*[ \t]*[:\uff1a]", re.IGNORECASE
 )
@@ -93,8 +93,8 @@ def render(regions: Sequence[str]) -> str:
         regions: the answer of each region: one line, words parted by single spaces.
 
     Raises:
-        ValueError: a text holds a line break, stray spaces, or a ``<Region k>:`` header of its own, so that it
-            could not be read back.
+        ValueError: a text holds a line break, stray spaces, or a ``<Region k>:`` header of its own, so that
+            it could not be read back.
     """
     for number, text in enumerate(regions, start=1):
         if text != " ".join(text.split()):
@@ -168,7 +168,7 @@ def _written_regions(text: str) -> Iterator[RegionAnswer]:
     headers = list(_HEADER.finditer(text))
     ends = [header.start() for header in headers[1:]] + [len(text)]
     for header, end in zip(headers, ends, strict=False):
-        # The answer is the rest of the header's line; a model that breaks the line after the colon is forgiven.
+        # The answer is the rest of the header's line; a line break right after the colon is forgiven.
         written = text[header.end() : end]
         start = header.end() + len(written) - len(written.lstrip())
         words = written.strip().split("\n", 1)[0].rstrip()

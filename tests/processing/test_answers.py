@@ -19,9 +19,8 @@ from earthgptx.processing.answers import (
 )
 
 words = st.text(alphabet=st.characters(blacklist_categories=("Cs",)), max_size=12)
-pieces = st.one_of(
-    words, st.sampled_from(["ship", "<pix>", "<p>two ships</p>", "<Region 2>", "Region 3", ":", "<region>", "<"])
-)
+awkward = ["ship", "<pix>", "<p>two ships</p>", "<Region 2>", "Region 3", ":", "<region>", "<"]
+pieces = st.one_of(words, st.sampled_from(awkward))
 lines = st.lists(pieces, max_size=6).map(lambda parts: " ".join(" ".join(parts).split()))
 
 
@@ -31,7 +30,8 @@ def test_parse_gives_back_what_render_wrote(texts: list[str]) -> None:
         written = render(texts)
     except ValueError:
         return  # a text with a region header of its own is refused, see below
-    assert [(region.number, region.text) for region in parse(written).regions] == list(enumerate(texts, start=1))
+    read = [(region.number, region.text) for region in parse(written).regions]
+    assert read == list(enumerate(texts, start=1))
 
 
 @given(st.lists(lines, max_size=8))
@@ -52,7 +52,9 @@ def test_any_text_is_read_without_an_error_and_every_pix_is_bound(text: str) -> 
     assert "<pix>" not in parsed.text
 
 
-@pytest.mark.parametrize("text", ["two\nlines", " ship", "ship  tank", "ship <Region 2>: tank", "Region 4: tank"])
+@pytest.mark.parametrize(
+    "text", ["two\nlines", " ship", "ship  tank", "ship <Region 2>: tank", "Region 4: tank"]
+)
 def test_render_refuses_what_could_not_be_read_back(text: str) -> None:
     with pytest.raises(ValueError, match="region 1"):
         render([text])
@@ -61,12 +63,12 @@ def test_render_refuses_what_could_not_be_read_back(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "regions"),
     [
-        ("<Region 1>: Vehicle. <Region 2>: Person. <Region 3>: Basketball court.", ["Vehicle.", "Person.", "Basketball court."]),
+        ("<Region 1>: Vehicle. <Region 2>: Tennis court.", ["Vehicle.", "Tennis court."]),
         ("<region1>:ship\n< Region 2 > : tank", ["ship", "tank"]),
         ("Region 1: ship\nregion #2: tank", ["ship", "tank"]),
         ("<Region 1><Region 2>< Region 3>: No visible labels.", ["No visible labels."] * 3),
         ("<Region 1>, <Region 2> and <Region 3>: ship", ["ship"] * 3),
-        ("Sure, here they are.\n<Region 1>:\nship\n<Region 2>：tank\nThat is all.", ["ship", "tank"]),
+        ("Sure, here they are.\n<Region 1>:\nship\n<Region 2>\uff1atank\nThat is all.", ["ship", "tank"]),
         ("<Region 1>: ship\n<Region 1>: harbor\n<Region 2>: tank", ["ship", "tank"]),
         ("<Region 1>: <pix>\n<Region 1>: ship", ["ship"]),
         ("<Region 1> is left of <Region 2>.", []),
@@ -82,7 +84,11 @@ def test_odd_answers_are_read(text: str, regions: list[str]) -> None:
 def test_phrases_are_tied_to_the_masks_that_follow_them() -> None:
     text = "Near <p>a pier</p> lie <p>two ships</p> <pix> and <p>a tank<pix>; <pix>"
     assert parse(text).phrases == (Phrase("a pier", None), Phrase("two ships", 0), Phrase("a tank", 1))
-    assert pix_bindings(text) == [PixBinding(None, "two ships"), PixBinding(None, "a tank"), PixBinding(None, None)]
+    assert pix_bindings(text) == [
+        PixBinding(None, "two ships"),
+        PixBinding(None, "a tank"),
+        PixBinding(None, None),
+    ]
 
 
 def test_a_mask_belongs_to_the_region_last_named_on_its_line() -> None:
