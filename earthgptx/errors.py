@@ -1,0 +1,83 @@
+"""The errors a user can cause, one name a mistake.
+
+Each is raised with one sentence that holds the numbers needed to mend it; the command line prints that
+sentence and exits with code 2. Broken invariants of the code itself stay plain `AssertionError`s.
+"""
+
+from __future__ import annotations
+
+
+class EarthGPTXError(Exception):
+    """Root of every error that is the input's fault and not the code's."""
+
+
+class UnreadableImagery(EarthGPTXError):
+    """The file is missing, cut short, or in no format that can be read as an image."""
+
+
+class ImageTooLarge(EarthGPTXError):
+    """The image has more pixels than the caller allows in memory."""
+
+
+class EmptyImagery(EarthGPTXError):
+    """The image holds no valid pixel: zero size, all nodata, or all NaN."""
+
+
+class UnknownSensor(EarthGPTXError):
+    """The sensor's name is none of those the model knows."""
+
+
+class MalformedMark(EarthGPTXError):
+    """A mark cannot be parsed, or encloses nothing, or crosses itself."""
+
+
+class MarkOutsideImage(EarthGPTXError):
+    """A mark does not touch the image it was drawn for."""
+
+
+class RegionCountMismatch(EarthGPTXError):
+    """The text names a region for which no mark was given."""
+
+
+class TooManyMarks(EarthGPTXError):
+    """More marks were given than one question can carry."""
+
+
+class EmptyQuestion(EarthGPTXError):
+    """The question holds no word."""
+
+
+class QuestionTooLong(EarthGPTXError):
+    """The question does not fit the model's context."""
+
+
+class UnknownModel(EarthGPTXError):
+    """The model's name is neither a known size nor a folder with a checkpoint."""
+
+
+class BrokenCheckpoint(EarthGPTXError):
+    """A checkpoint lacks a file, or its tensors do not fit the model."""
+
+
+class HashMismatch(EarthGPTXError):
+    """A downloaded file is not the one that was pinned."""
+
+
+class WeightsUnavailable(EarthGPTXError):
+    """Pretrained weights are in no cache and can be fetched from nowhere."""
+
+
+class MisplacedTokens(EarthGPTXError):
+    """The special tokens of a text do not match the images, marks or masks that come with it."""
+
+
+class MalformedDataset(EarthGPTXError):
+    """A dataset's folder or annotation file is not laid out as its adapter expects."""
+
+
+class UnknownBenchmark(EarthGPTXError):
+    """The benchmark's name is none of those that can be run."""
+
+
+class MalformedRecipe(EarthGPTXError):
+    """A recipe file, or an override of one of its fields, cannot be used."""
