@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -192,7 +193,10 @@ class Ellipse:
     def outline(self) -> Vertices:
         """32 vertices on the rim, clockwise on screen from the right."""
         angles = [2 * math.pi * step / ELLIPSE_VERTICES for step in range(ELLIPSE_VERTICES)]
-        return tuple((self.x + self.radius_x * math.cos(a), self.y + self.radius_y * math.sin(a)) for a in angles)
+        return tuple(
+            (self.x + self.radius_x * math.cos(angle), self.y + self.radius_y * math.sin(angle))
+            for angle in angles
+        )
 
     def to_mask(self, height: int, width: int) -> BoolArray:
         """The pixels whose centres lie inside, in a raster (height, width); never none if the centre is."""
@@ -271,7 +275,7 @@ class Scribble(_Path):
     @property
     def length(self) -> float:
         """Pixels along the path."""
-        return sum(math.dist(a, b) for a, b in zip(self.points, self.points[1:], strict=False))
+        return sum(math.dist(a, b) for a, b in pairwise(self.points))
 
     def to_mask(self, height: int, width: int, stroke_width: float = 3.0) -> BoolArray:
         """The stroke with round ends, `stroke_width` pixels wide, in a raster (height, width)."""
@@ -302,8 +306,10 @@ class Mask:
         runs = unpack_runs(self.counts)
         needed = self.height * self.width
         if runs is None or sum(runs) != needed:
-            covered = "no pixel" if runs is None else f"{sum(runs)} pixels"
-            raise MalformedMark(f"The mask's counts cover {covered}, but {self.width} x {self.height} has {needed}.")
+            covered = 0 if runs is None else sum(runs)
+            raise MalformedMark(
+                f"The mask's counts cover {covered} pixels, but {self.width} x {self.height} has {needed}."
+            )
         return runs
 
     def to_array(self) -> BoolArray:
@@ -328,7 +334,7 @@ class Mask:
         return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
     def scaled(self, factor_x: float, factor_y: float) -> Mask:
-        """Resampled to the image resized by these factors, each new pixel taking the old one at its centre."""
+        """Resampled to the resized image, each new pixel taking the old one under its centre."""
         width, height = max(1, round(self.width * factor_x)), max(1, round(self.height * factor_y))
         rows = ((np.arange(height) + 0.5) * self.height / height).astype(int)
         columns = ((np.arange(width) + 0.5) * self.width / width).astype(int)
@@ -354,7 +360,7 @@ class Mask:
         return Mask.from_array(self.to_array()[:, ::-1])
 
     def outline(self) -> Vertices:
-        """The left edge of every row going down, then the right edges going up: exact where rows are whole."""
+        """Left edges of the rows going down, then right edges going up: exact where rows are whole."""
         array = self.to_array()
         rows = np.flatnonzero(array.any(axis=1))
         left = array.argmax(axis=1)

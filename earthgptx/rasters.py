@@ -7,6 +7,7 @@ Nothing here knows what a mark is: vertices, sizes and boolean arrays come in an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +89,7 @@ def stroke_path(points: FloatArray, stroke_width: float, height: int, width: int
     """
     raster = np.zeros((height, width), dtype=bool)
     radius = stroke_width / 2.0
-    for start, end in zip(points[:-1], points[1:], strict=True):
+    for start, end in pairwise(points):
         low, high = np.minimum(start, end) - radius, np.maximum(start, end) + radius
         rows = centre_range(low[1], high[1] + 1e-9, height)  # closed above: a centre on the rim is drawn
         columns = centre_range(low[0], high[0] + 1e-9, width)

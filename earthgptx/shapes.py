@@ -14,7 +14,7 @@ import numpy as np
 
 from earthgptx.errors import MalformedMark, MarkOutsideImage
 from earthgptx.marks import Box, Ellipse, Mark, Mask, Point, Polygon, Scribble, Vertices
-from earthgptx.rasters import BoolArray, fill_rings
+from earthgptx.rasters import BoolArray, FloatArray, fill_rings
 
 __all__ = [
     "MARK_KINDS",
@@ -89,16 +89,16 @@ def parse_mark(kind: str, text: str) -> Mark:
     return _build(kind, _numbers(text.replace(",", " ").replace(";", " ").split(), kind))
 
 
-def mark_from_json(obj: Mapping[str, Any]) -> Mark:
+def mark_from_json(obj: object) -> Mark:
     """Inverse of every mark's `to_json`; `{"kind": "circle", "coordinates": [x, y, radius]}` is read too.
 
     Raises:
         MalformedMark: a member is missing, of the wrong type, or holds the wrong count of numbers.
     """
-    kind = obj.get("kind") if isinstance(obj, Mapping) else None
+    members = _members(obj)
+    kind, coordinates = members.get("kind"), members.get("coordinates")
     if kind == "mask":
-        return _mask_from_json(obj)
-    coordinates = obj.get("coordinates") if isinstance(obj, Mapping) else None
+        return _mask_from_json(members)
     if not isinstance(kind, str) or not isinstance(coordinates, Sequence) or isinstance(coordinates, str):
         raise MalformedMark('A mark in JSON needs the members "kind" (text) and "coordinates" (a list).')
     flat: list[Any] = []
@@ -108,7 +108,7 @@ def mark_from_json(obj: Mapping[str, Any]) -> Mark:
 
 
 def mark_from_geojson_geometry(
-    geometry: Mapping[str, Any], to_pixel: Callable[[float, float], tuple[float, float]] | None = None
+    geometry: object, to_pixel: Callable[[float, float], tuple[float, float]] | None = None
 ) -> Mark:
     """Reads a GeoJSON geometry (RFC 7946) as a mark.
 
@@ -122,8 +122,8 @@ def mark_from_geojson_geometry(
     Raises:
         MalformedMark: the geometry is of another type, has holes or several parts, or is not well formed.
     """
-    kind = geometry.get("type") if isinstance(geometry, Mapping) else None
-    coordinates: Any = geometry.get("coordinates") if isinstance(geometry, Mapping) else None
+    members = _members(geometry)
+    kind, coordinates = members.get("type"), members.get("coordinates")
     if not isinstance(coordinates, Sequence) or isinstance(coordinates, str) or not coordinates:
         raise MalformedMark('A GeoJSON geometry needs the members "type" and "coordinates" (a filled list).')
     if kind == "MultiPolygon":
@@ -132,8 +132,8 @@ def mark_from_geojson_geometry(
         kind, coordinates = "Polygon", coordinates[0]
     if kind == "Polygon":
         if not isinstance(coordinates, Sequence) or len(coordinates) != 1:
-            count = len(coordinates) - 1 if isinstance(coordinates, Sequence) else 0
-            raise MalformedMark(f"A Polygon mark must be one ring without holes, but this one has {count} holes.")
+            count = len(coordinates) if isinstance(coordinates, Sequence) else 0
+            raise MalformedMark(f"A Polygon mark is 1 ring without holes, but this one has {count} rings.")
         return _box_if_rectangle(Polygon(_without_closure(_positions(coordinates[0], to_pixel))))
     if kind == "LineString":
         return Scribble(_positions(coordinates, to_pixel))
@@ -159,17 +159,18 @@ def check_mark(mark: Mark, width: int, height: int) -> Mark:
     box = mark.bounds()
     values = (box.x0, box.y0, box.x1, box.y1)
     if not all(math.isfinite(value) for vertex in mark.outline() for value in vertex):
-        raise MalformedMark(f"A {mark.kind} must have finite coordinates, but one of them is NaN or infinite.")
-    if max(abs(value) for value in values) > MAX_COORDINATE:
-        raise MalformedMark(f"A {mark.kind} reaches {max(map(abs, values)):g}, past the limit {MAX_COORDINATE:g}.")
+        raise MalformedMark(f"A {mark.kind} needs finite coordinates, but one of them is NaN or infinite.")
+    farthest = max(abs(value) for value in values)
+    if farthest > MAX_COORDINATE:
+        raise MalformedMark(f"A {mark.kind} reaches {farthest:g}, past the limit {MAX_COORDINATE:g}.")
     if isinstance(mark, Box | Ellipse) and (box.width <= 0 or box.height <= 0):
-        raise MalformedMark(f"A {mark.kind} must enclose some area, but it is {box.width:g} x {box.height:g}.")
+        raise MalformedMark(f"A {mark.kind} must enclose an area, but it is {box.width:g} x {box.height:g}.")
     # A point on the far edge belongs to no pixel; a line of no thickness along it is still drawn by its pen.
     past = box.x0 >= width or box.y0 >= height
     before = box.x1 < 0 or box.y1 < 0 if isinstance(mark, Point | Scribble) else box.x1 <= 0 or box.y1 <= 0
     if past or before:
         corners = ", ".join(f"{value:g}" for value in values)
-        raise MarkOutsideImage(f"The {mark.kind} within ({corners}) lies outside the {width} x {height} image.")
+        raise MarkOutsideImage(f"The {mark.kind} in ({corners}) lies outside the {width} x {height} image.")
     return mark
 
 
@@ -184,22 +185,23 @@ def _checked_mask(mask: Mask, width: int, height: int) -> Mask:
 def _checked_path(path: Polygon | Scribble) -> Polygon | Scribble:
     """Drops repeated vertices, then refuses what cannot be drawn."""
     if len(path.points) > MAX_VERTICES:
-        raise MalformedMark(f"A {path.kind} has {len(path.points)} vertices, past the limit of {MAX_VERTICES}.")
+        raise MalformedMark(f"A {path.kind} has {len(path.points)} vertices, past the limit {MAX_VERTICES}.")
     points = tuple(p for i, p in enumerate(path.points) if i == 0 or p != path.points[i - 1])
     if not np.isfinite(np.array(points)).all():
-        raise MalformedMark(f"A {path.kind} must have finite coordinates, but one of them is NaN or infinite.")
+        raise MalformedMark(f"A {path.kind} needs finite coordinates, but one of them is NaN or infinite.")
     if isinstance(path, Scribble):
         if len(points) < 2:
             raise MalformedMark(f"A scribble needs 2 different vertices, but this one has {len(points)}.")
         return Scribble(points)
     polygon = Polygon(_without_closure(points))
     if len(polygon.points) < 3:
-        raise MalformedMark(f"A polygon needs 3 different vertices, but this one has {len(polygon.points)}.")
+        raise MalformedMark(f"A polygon needs 3 different vertices, but it has {len(polygon.points)}.")
     if polygon.area == 0:
-        raise MalformedMark(f"The polygon's {len(polygon.points)} vertices lie on a line: it encloses no area.")
+        raise MalformedMark(f"The polygon's {len(polygon.points)} vertices enclose no area.")
     crossing = _crossing_edges(polygon)
     if crossing is not None:
-        raise MalformedMark(f"The polygon crosses or touches itself: edges {crossing[0]} and {crossing[1]} meet.")
+        first, second = crossing
+        raise MalformedMark(f"The polygon crosses or touches itself: edges {first} and {second} meet.")
     return polygon
 
 
@@ -209,10 +211,10 @@ def _crossing_edges(polygon: Polygon) -> tuple[int, int] | None:
     ends = np.roll(starts, -1, axis=0)
     count = len(starts)
 
-    def side(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    def side(a: FloatArray, b: FloatArray, c: FloatArray) -> FloatArray:
         """Sign of the turn a -> b -> c."""
-        return np.sign((b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1])
-                       - (b[..., 1] - a[..., 1]) * (c[..., 0] - a[..., 0]))  # fmt: skip
+        ahead, aside = b - a, c - a
+        return np.asarray(np.sign(ahead[..., 0] * aside[..., 1] - ahead[..., 1] * aside[..., 0]))
 
     low, high = np.minimum(starts, ends), np.maximum(starts, ends)
     for first in range(count - 1):
@@ -267,6 +269,12 @@ def _numbers(items: Sequence[Any], kind: str) -> list[float]:
     return numbers
 
 
+def _members(obj: object) -> Mapping[str, Any]:
+    if not isinstance(obj, Mapping):
+        raise MalformedMark(f"A mark in JSON is an object with named members, not {str(obj)[:40]!r}.")
+    return obj
+
+
 def _pair(item: Sequence[Any], kind: str) -> Sequence[Any]:
     if len(item) != 2:
         raise MalformedMark(f"A vertex of a {kind} needs 2 numbers, but one has {len(item)}.")
@@ -278,7 +286,7 @@ def _mask_from_json(obj: Mapping[str, Any]) -> Mask:
     if not isinstance(counts, str) or not isinstance(size, Sequence) or len(size) != 2:
         raise MalformedMark('A mask in JSON needs the members "size" ([height, width]) and "counts" (text).')
     if not all(isinstance(extent, int) and extent > 0 for extent in size):
-        raise MalformedMark(f"A mask's height and width must be whole numbers above 0, but they are {size!r}.")
+        raise MalformedMark(f"A mask's height and width are whole numbers above 0, not {size!r}.")
     mask = Mask(int(size[0]), int(size[1]), counts)
     mask.check_counts()
     return mask
