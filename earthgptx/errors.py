@@ -4,6 +4,8 @@ Each is raised with one sentence that holds the numbers needed to mend it; the c
 sentence and exits with code 2. Broken invariants of the code itself stay plain `AssertionError`s.
 """
 
+# ruff: noqa: N818  (the names are sentences about the input; "Error" behind each would say nothing more)
+
 from __future__ import annotations
 
 

@@ -1,0 +1,167 @@
+"""Where a scene's pixels lie on the Earth, and outlines of pixel masks.
+
+In come a coordinate reference system and an affine transform as a GeoTIFF carries them; out come map
+coordinates, longitude and latitude, and back. Nothing here reads an image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import rasterio.crs
+import rasterio.features
+import rasterio.warp
+
+from earthgptx.errors import UnreadableImagery
+from earthgptx.rasters import BoolArray
+from earthgptx.shapes import Vertices
+
+WGS84 = "EPSG:4326"
+
+# Semi-major axis in metres and squared eccentricity of the WGS84 ellipsoid.
+_EQUATOR_RADIUS = 6378137.0
+_ECCENTRICITY_SQUARED = 0.00669437999014
+
+# Projections made for measuring stay within 1% of the ground; Web Mercator is off by half at 60 degrees.
+_NOMINAL_TOLERANCE = 0.01
+
+
+@lru_cache(maxsize=64)
+def _reference_system(wkt: str) -> Any:
+    """Parses a coordinate reference system once; also takes an `EPSG:...` code."""
+    return rasterio.crs.CRS.from_user_input(wkt)
+
+
+@dataclass(frozen=True)
+class Georeference:
+    """The affine map from pixels to a coordinate reference system.
+
+    Pixel (0, 0) is the upper left corner of the image, (0.5, 0.5) the centre of its first pixel.
+
+    Args:
+        crs_wkt: the reference system as well-known text (or an `EPSG:...` code).
+        transform: (a, b, c, d, e, f) with X = a x + b y + c and Y = d x + e y + f; rotation and shear are in
+            b and d.
+    """
+
+    crs_wkt: str
+    transform: tuple[float, float, float, float, float, float]
+
+    def __post_init__(self) -> None:
+        """Refuses a transform that squeezes the image into a line, which no coordinate could leave again.
+
+        Raises:
+            UnreadableImagery: the determinant is zero or not finite.
+        """
+        if not math.isfinite(self._determinant) or self._determinant == 0:
+            raise UnreadableImagery(f"The georeference has a transform of determinant {self._determinant:g}.")
+
+    @property
+    def _determinant(self) -> float:
+        """Signed area of a pixel in squared map units."""
+        a, b, _, d, e, _ = self.transform
+        return a * e - b * d
+
+    def to_map(self, x: float, y: float) -> tuple[float, float]:
+        """Pixel position to map coordinates X, Y in the reference system's own units."""
+        a, b, c, d, e, f = self.transform
+        return a * x + b * y + c, d * x + e * y + f
+
+    def to_pixel(self, X: float, Y: float) -> tuple[float, float]:  # noqa: N803 - capitals are map coordinates
+        """Map coordinates to pixel position."""
+        a, b, c, d, e, f = self.transform
+        right, up = X - c, Y - f
+        return (e * right - b * up) / self._determinant, (a * up - d * right) / self._determinant
+
+    def to_wgs84(self, x: float, y: float) -> tuple[float, float]:
+        """Pixel position to longitude, latitude in degrees; infinite where the projection is undefined."""
+        return self.ring_to_wgs84([(x, y)])[0]
+
+    def from_wgs84(self, lon: float, lat: float) -> tuple[float, float]:
+        """Longitude, latitude in degrees to pixel position."""
+        map_x, map_y = self._reproject(WGS84, self.crs_wkt, [(lon, lat)])[0]
+        return self.to_pixel(map_x, map_y)
+
+    def ring_to_wgs84(self, points: Sequence[tuple[float, float]]) -> Vertices:
+        """Many pixel positions at once, which is far quicker than one by one."""
+        return self._reproject(self.crs_wkt, WGS84, [self.to_map(x, y) for x, y in points])
+
+    @staticmethod
+    def _reproject(source: str, target: str, points: Sequence[tuple[float, float]]) -> Vertices:
+        if not points:
+            return ()
+        xs, ys = zip(*points, strict=True)
+        from_system, to_system = _reference_system(source), _reference_system(target)
+        if from_system == to_system:
+            return tuple(points)
+        moved = rasterio.warp.transform(from_system, to_system, xs, ys)
+        return tuple(zip(moved[0], moved[1], strict=True))
+
+    def ground_sample_distance(self) -> float | None:
+        """Metres on the ground along one pixel (the root of its area), at the image's upper left corner.
+
+        A projected system gives its nominal figure (0.5 for a product sold as 0.5 m) as long as that is true
+        within 1%; degrees and Web Mercator are measured on the ellipsoid.
+
+        Returns:
+            Metres, or None for a reference system that is neither projected nor geographic.
+        """
+        system = _reference_system(self.crs_wkt)
+        if not (system.is_projected or system.is_geographic):
+            return None
+        ground = self._ground_metres()
+        if not system.is_projected:
+            return ground
+        nominal = math.sqrt(abs(self._determinant)) * float(system.linear_units_factor[1])
+        if ground is None or abs(ground / nominal - 1) < _NOMINAL_TOLERANCE:
+            return nominal
+        return ground
+
+    def _ground_metres(self) -> float | None:
+        """Root of the first pixel's area on the ellipsoid; None where the projection is undefined."""
+        (lon, lat), (lon_right, lat_right), (lon_down, lat_down) = self.ring_to_wgs84(
+            [(0, 0), (1, 0), (0, 1)]
+        )
+        sine, cosine = math.sin(math.radians(lat)), math.cos(math.radians(lat))
+        flattening = 1 - _ECCENTRICITY_SQUARED * sine**2
+        # Metres a degree: along the parallel and along the meridian (radii of curvature of the ellipsoid).
+        east = math.radians(_EQUATOR_RADIUS / math.sqrt(flattening)) * cosine
+        north = math.radians(_EQUATOR_RADIUS * (1 - _ECCENTRICITY_SQUARED) / flattening**1.5)
+        area = (lon_right - lon) * (lat_down - lat) - (lon_down - lon) * (lat_right - lat)
+        metres = math.sqrt(abs(area) * east * north)
+        return metres if math.isfinite(metres) and metres > 0 else None
+
+    def window(self, x0: float, y0: float) -> Georeference:
+        """The georeference of a crop whose upper left corner is pixel position (x0, y0)."""
+        a, b, _, d, e, _ = self.transform
+        map_x, map_y = self.to_map(x0, y0)
+        return Georeference(self.crs_wkt, (a, b, map_x, d, e, map_y))
+
+    def scaled(self, factor_x: float, factor_y: float) -> Georeference:
+        """The georeference of the image resized by these factors."""
+        a, b, c, d, e, f = self.transform
+        return Georeference(self.crs_wkt, (a / factor_x, b / factor_y, c, d / factor_x, e / factor_y, f))
+
+
+def polygons_of(mask: BoolArray) -> list[tuple[Vertices, ...]]:
+    """Outlines of a mask along its pixel edges.
+
+    Args:
+        mask: (H, W), True inside.
+
+    Returns:
+        One entry a connected part (pixels that share an edge): its exterior ring, then its holes. Rings are
+        in pixels and open: the first vertex is not repeated at the end.
+    """
+    if not mask.any():
+        return []
+    parts = rasterio.features.shapes(mask.astype(np.uint8), mask=mask, connectivity=4)
+    return [
+        tuple(tuple((float(x), float(y)) for x, y in ring[:-1]) for ring in geometry["coordinates"])
+        for geometry, _ in parts
+    ]
