@@ -1,0 +1,140 @@
+"""The one table of class names: what each dataset calls a class, and what this project calls it.
+
+Canonical names are lower-case words with spaces, as an answer would say them. How a class is spoken of (its
+plural, its article, the sensors that show it) is here as well, so that no other file spells a class name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from earthgptx.errors import MalformedDataset
+
+
+@dataclass(frozen=True)
+class ClassName:
+    """How one class is written and spoken of.
+
+    Attributes:
+        label: the canonical name, and the answer to "what is this?".
+        sources: "dataset:name" for every name that a dataset's own files use.
+        sensor: the sensor whose datasets label it; a class seen by two sensors has two entries.
+        plural: more than one of them.
+        article: "a" or "an".
+    """
+
+    label: str
+    sources: tuple[str, ...]
+    sensor: str
+    plural: str
+    article: str = "a"
+
+
+CLASSES: tuple[ClassName, ...] = (
+    ClassName("airplane", ("vhr10:airplane",), "optical", "airplanes", "an"),
+    ClassName("ship", ("vhr10:ship",), "optical", "ships"),
+    ClassName("storage tank", ("vhr10:storage_tank",), "optical", "storage tanks"),
+    ClassName("baseball diamond", ("vhr10:baseball_diamond",), "optical", "baseball diamonds"),
+    ClassName("tennis court", ("vhr10:tennis_court",), "optical", "tennis courts"),
+    ClassName("basketball court", ("vhr10:basketball_court",), "optical", "basketball courts"),
+    ClassName("ground track field", ("vhr10:ground_track_field",), "optical", "ground track fields"),
+    ClassName("harbor", ("vhr10:harbor",), "optical", "harbors"),
+    ClassName("bridge", ("vhr10:bridge",), "optical", "bridges"),
+    ClassName("vehicle", ("vhr10:vehicle",), "optical", "vehicles"),
+    ClassName("ship", ("ssdd:ship",), "sar", "ships"),
+    ClassName("person", ("hituav:Person",), "infrared", "people"),
+    ClassName("car", ("hituav:Car",), "infrared", "cars"),
+    ClassName("bicycle", ("hituav:Bicycle",), "infrared", "bicycles"),
+    ClassName("other vehicle", ("hituav:OtherVehicle",), "infrared", "other vehicles", "an"),
+    ClassName("a220", ("sar_acd:A220",), "sar", "a220s", "an"),
+    ClassName("a320/a321", ("sar_acd:A320321",), "sar", "a320/a321s", "an"),
+    ClassName("a330", ("sar_acd:A330",), "sar", "a330s", "an"),
+    ClassName("arj21", ("sar_acd:ARJ21",), "sar", "arj21s", "an"),
+    ClassName("boeing 737", ("sar_acd:Boeing737",), "sar", "boeing 737s"),
+    ClassName("boeing 787", ("sar_acd:Boeing787",), "sar", "boeing 787s"),
+    ClassName("2s1", ("mstar:2S1",), "sar", "2s1s"),
+    ClassName("bmp2", ("mstar:BMP2",), "sar", "bmp2s"),
+    ClassName("brdm 2", ("mstar:BRDM_2",), "sar", "brdm 2s"),
+    ClassName("btr 60", ("mstar:BTR_60",), "sar", "btr 60s"),
+    ClassName("btr 70", ("mstar:BTR70",), "sar", "btr 70s"),
+    ClassName("d7", ("mstar:D7",), "sar", "d7s"),
+    ClassName("t62", ("mstar:T62",), "sar", "t62s"),
+    ClassName("t72", ("mstar:T72",), "sar", "t72s"),
+    ClassName("zil131", ("mstar:ZIL131",), "sar", "zil131s"),
+    ClassName("zsu 23 4", ("mstar:ZSU_23_4",), "sar", "zsu 23 4s"),
+)
+
+# RSICD writes a scene's class as one word at the head of the file name.
+SCENES: dict[str, str] = {
+    "airport": "airport",
+    "bareland": "bare land",
+    "baseballfield": "baseball field",
+    "beach": "beach",
+    "bridge": "bridge",
+    "center": "center",
+    "church": "church",
+    "commercial": "commercial area",
+    "denseresidential": "dense residential",
+    "desert": "desert",
+    "farmland": "farmland",
+    "forest": "forest",
+    "industrial": "industrial area",
+    "meadow": "meadow",
+    "mediumresidential": "medium residential",
+    "mountain": "mountain",
+    "park": "park",
+    "parking": "parking lot",
+    "playground": "playground",
+    "pond": "pond",
+    "port": "port",
+    "railwaystation": "railway station",
+    "resort": "resort",
+    "river": "river",
+    "school": "school",
+    "sparseresidential": "sparse residential",
+    "square": "square",
+    "stadium": "stadium",
+    "storagetanks": "storage tanks",
+    "viaduct": "viaduct",
+}
+
+_BY_SOURCE: dict[str, ClassName] = {source: name for name in CLASSES for source in name.sources}
+_BY_LABEL: dict[str, ClassName] = {name.label: name for name in CLASSES}
+
+
+def canonical(dataset: str, name: str) -> str:
+    """The canonical label of a dataset's own class name.
+
+    Raises:
+        MalformedDataset: the table has no such class.
+    """
+    found = _BY_SOURCE.get(f"{dataset}:{name}")
+    if found is None:
+        known = sorted(source.split(":")[1] for source in _BY_SOURCE if source.startswith(f"{dataset}:"))
+        raise MalformedDataset(f"{dataset} has no class named {name!r}; known are {', '.join(known)}.")
+    return found.label
+
+
+def labels_of_sensor(sensor: str) -> tuple[str, ...]:
+    """Every label that the datasets of this sensor use, in the table's order."""
+    return tuple(name.label for name in CLASSES if name.sensor == sensor)
+
+
+def plural(label: str) -> str:
+    """The word for several, as in storage tanks; a label that the table lacks takes an s."""
+    found = _BY_LABEL.get(label)
+    return found.plural if found else f"{label}s"
+
+
+def with_article(label: str, adjective: str = "") -> str:
+    """The label with its article, as in "an airplane" and "a large airplane".
+
+    Args:
+        label: a class label.
+        adjective: a word between article and label, or "".
+    """
+    if adjective:
+        return f"{'an' if adjective[0] in 'aeiou' else 'a'} {adjective} {label}"
+    found = _BY_LABEL.get(label)
+    article = found.article if found else ("an" if label[:1] in tuple("aeiou") else "a")
+    return f"{article} {label}"
