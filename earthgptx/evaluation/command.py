@@ -1,0 +1,115 @@
+"""`earthgptx evaluate`: loads a model, runs one benchmark on a folder of data sets, writes the report.
+
+The function returns the report and prints nothing but the progress bar, which goes to stderr; the command line
+prints the table. The answers lie beside the report in ``<out>.predictions.jsonl`` from the first batch on.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from earthgptx.errors import UnknownBenchmark
+from earthgptx.evaluation import questions
+from earthgptx.evaluation.benchmarks import BENCHMARKS
+from earthgptx.evaluation.minilm import load_minilm
+from earthgptx.evaluation.predictions import Journal
+from earthgptx.evaluation.questions import Conditions
+from earthgptx.evaluation.report import Report, git_commit, machine
+from earthgptx.inference.assistant import load
+
+logger = logging.getLogger(__name__)
+
+
+def evaluate(
+    benchmark: Annotated[str, typer.Argument(help="roc, grounding or captioning.")],
+    data: Annotated[Path, typer.Option(help="Folder that holds vhr10/, ssdd/, hituav/, rsicd/, ...")],
+    split: Annotated[str, typer.Option(help="Which part of each data set: train, val or test.")] = "val",
+    marks: Annotated[
+        Literal["box", "point", "freeform"], typer.Option(help="How the regions are marked.")
+    ] = "box",
+    model: Annotated[str, typer.Option(help="Name of a model, or a folder with a checkpoint.")] = "nano",
+    out: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("report.json"),
+    seed: Annotated[int, typer.Option(help="Picks the point and free-form marks.")] = 0,
+    regions: Annotated[int, typer.Option(min=1, help="Most regions marked in one question.")] = 8,
+    batch_size: Annotated[int, typer.Option(min=1, help="Questions answered together.")] = 8,
+    limit: Annotated[int | None, typer.Option(min=1, help="Images of each data set; all if not given.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Do not go on with an unfinished run.")] = False,
+) -> Report:
+    """Measure a model on labelled imagery and write a report.
+
+    A run that was stopped goes on where it was when the same command is given again. A data set that the folder
+    does not hold is skipped, and the report says so.
+
+    Example: earthgptx evaluate roc --data ../shared/data --split val --marks box --model nano --out report.json
+    """
+    if benchmark not in BENCHMARKS:
+        raise UnknownBenchmark(f"There is no benchmark {benchmark!r}; choose one of {', '.join(BENCHMARKS)}.")
+    conditions = Conditions(
+        data=data,
+        split=split,
+        marks=marks,
+        seed=seed,
+        regions_per_question=regions,
+        batch_size=batch_size,
+        limit=limit,
+    )
+    started = time.monotonic()
+    run = BENCHMARKS[benchmark]
+    if benchmark == "roc":
+        # Loaded before the first question: a missing embedding model should not show itself after the last.
+        run = functools.partial(run, embed=load_minilm())
+    assistant = load(model, device=device)
+    # Everything that changes an answer. Limit and batch size do not: they may differ when a run is resumed.
+    settings: dict[str, str | int | float | None] = {
+        "benchmark": benchmark,
+        "data": str(data.resolve()),
+        "split": split,
+        "marks": marks,
+        "model": model,
+        "checkpoint_sha256": assistant.checkpoint_hash,
+        "seed": seed,
+        "regions_per_question": regions,
+    }
+    with Journal.open(out.with_suffix(".predictions.jsonl"), settings, fresh=fresh) as journal:
+        with _progress_bar(benchmark) as progress:
+            scores = run(assistant, conditions, journal, progress=progress)
+        journal.finish()
+    settings |= {
+        "batch_size": batch_size,
+        "limit": limit,
+        "device": device,
+        "command": shlex.join(["earthgptx", *sys.argv[1:]]),
+        "git_commit": git_commit(Path(__file__).parent),
+        "machine": machine(),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    report = Report(benchmark=benchmark, scores=scores, settings=settings)
+    report.write(out)
+    return report
+
+
+@contextmanager
+def _progress_bar(title: str) -> Iterator[questions.Progress]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

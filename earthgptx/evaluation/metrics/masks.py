@@ -1,0 +1,77 @@
+"""Scores of predicted pixel masks: cIoU, gIoU, class-wise mIoU and the share of masks above an IoU threshold.
+
+Two masks are compared once, into an ``Overlap`` of two pixel counts, and every score is a sum over overlaps. So a
+long evaluation keeps two integers a mask instead of the masks, and any part of it can be scored again later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+PRECISION_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Pixels that prediction and truth share, and pixels that either covers."""
+
+    intersection: int
+    union: int
+
+    @property
+    def iou(self) -> float:
+        """Intersection over union in [0, 1]; 1 where both masks are empty, as LISA counts it."""
+        return self.intersection / self.union if self.union else 1.0
+
+
+def overlap(prediction: np.ndarray | None, truth: np.ndarray) -> Overlap:
+    """Compares two masks of one size.
+
+    Args:
+        prediction: (H, W) bool; None where the model gave no mask, which counts as an empty one.
+        truth: (H, W) bool.
+
+    Raises:
+        ValueError: the sizes differ.
+    """
+    if prediction is None:
+        return Overlap(intersection=0, union=int(np.count_nonzero(truth)))
+    if prediction.shape != truth.shape:
+        raise ValueError(f"a predicted mask of shape {prediction.shape} cannot meet a true one of {truth.shape}")
+    return Overlap(
+        intersection=int(np.count_nonzero(prediction & truth)), union=int(np.count_nonzero(prediction | truth))
+    )
+
+
+def cumulative_iou(overlaps: Sequence[Overlap]) -> float:
+    """cIoU: the sum of intersections over the sum of unions, so large objects weigh more (LISA, CVPR 2024)."""
+    _refuse_empty(overlaps)
+    union = sum(one.union for one in overlaps)
+    return sum(one.intersection for one in overlaps) / union if union else 1.0
+
+
+def mean_iou(overlaps: Sequence[Overlap]) -> float:
+    """gIoU: the mean over masks of each mask's IoU, so every object weighs the same (LISA, CVPR 2024)."""
+    _refuse_empty(overlaps)
+    return sum(one.iou for one in overlaps) / len(overlaps)
+
+
+def class_mean_iou(overlaps_by_class: Mapping[str, Sequence[Overlap]]) -> float:
+    """mIoU: the mean over classes of each class's cIoU, as in semantic segmentation; rare classes weigh the same."""
+    if not overlaps_by_class:
+        raise ValueError("a mean over no classes is not defined")
+    return sum(cumulative_iou(overlaps) for overlaps in overlaps_by_class.values()) / len(overlaps_by_class)
+
+
+def precision_at(overlaps: Sequence[Overlap], threshold: float) -> float:
+    """Pr@threshold: the share of masks whose IoU reaches the threshold."""
+    _refuse_empty(overlaps)
+    return sum(one.iou >= threshold for one in overlaps) / len(overlaps)
+
+
+def _refuse_empty(overlaps: Sequence[Overlap]) -> None:
+    if not overlaps:
+        raise ValueError("a mean over no masks is not defined")

@@ -1,0 +1,206 @@
+"""What a model answered to each question, and the file those answers are kept in while a benchmark runs.
+
+The file is JSON Lines: the settings, then one line a question in the order answered, then a closing mark. Each
+line is written and flushed before the next question is asked, so a run that is stopped, even by `kill -9`, goes on
+where it was when the same command is given again. Scores are always computed from what was written here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from earthgptx.errors import MalformedDataset
+from earthgptx.evaluation.metrics.masks import Overlap
+from earthgptx.shapes import Mask
+
+logger = logging.getLogger(__name__)
+
+Settings = Mapping[str, str | int | None]
+_FINISHED = {"finished": True}
+
+
+@dataclass(frozen=True)
+class RegionPrediction:
+    """What was said about one marked region, beside the truth.
+
+    Attributes:
+        index: the object's place among the image's objects, from 0.
+        truth: its class name.
+        label: the name the model gave; None where it gave none.
+        confidence: the model's own probability of that name, in [0, 1]; 0 where it gave none.
+        mask: the predicted pixels; None where none were asked for or given.
+        overlap: predicted against true pixels, where masks were asked for.
+    """
+
+    index: int
+    truth: str
+    label: str | None
+    confidence: float
+    mask: Mask | None = None
+    overlap: Overlap | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One question's answer.
+
+    Attributes:
+        key: names the question within its benchmark, data set and split included.
+        dataset: name of the data set.
+        sensor: the image's sensor.
+        text: the answer as the model wrote it.
+        regions: one entry a marked region, in the order asked; empty for image captions.
+        references: the true captions, for image captions.
+    """
+
+    key: str
+    dataset: str
+    sensor: str
+    text: str
+    regions: tuple[RegionPrediction, ...] = ()
+    references: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The prediction as one JSON object; `from_json` gives an equal prediction back."""
+        return {
+            "key": self.key,
+            "dataset": self.dataset,
+            "sensor": self.sensor,
+            "text": self.text,
+            "regions": [_region_to_json(region) for region in self.regions],
+            "references": list(self.references),
+        }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """The prediction that `to_json` wrote."""
+        return cls(
+            key=record["key"],
+            dataset=record["dataset"],
+            sensor=record["sensor"],
+            text=record["text"],
+            regions=tuple(_region_from_json(region) for region in record["regions"]),
+            references=tuple(record["references"]),
+        )
+
+
+class Journal:
+    """The predictions of one benchmark run, in memory and on disk.
+
+    Use `Journal.open`, as a context manager. `predictions` maps each question's key to its answer.
+    """
+
+    def __init__(self, path: Path, stream: TextIO, predictions: dict[str, Prediction]) -> None:
+        self.path = path
+        self.predictions = predictions
+        self.num_resumed = len(predictions)
+        self._stream = stream
+
+    @classmethod
+    def open(cls, path: Path, settings: Settings, *, fresh: bool = False) -> Journal:
+        """Goes on with the unfinished run in `path`, or starts a new one there.
+
+        A file with other settings, or of a run that came to its end, is renamed to ``*.previous.jsonl`` and left
+        alone: a finished measurement that is started again is measured again.
+
+        Args:
+            path: the JSON Lines file; its folder is made if need be.
+            settings: everything that changes an answer. Two runs with equal settings may be joined.
+            fresh: never go on with what is there.
+
+        Raises:
+            MalformedDataset: the file is there but a line of it is no prediction.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written = dict(settings)
+        if path.exists():
+            predictions = None if fresh else _unfinished(path, written)
+            if predictions is not None:
+                logger.info("%d answers of an earlier, unfinished run are taken from %s", len(predictions), path)
+                return cls(path, path.open("a", encoding="utf-8"), predictions)
+            kept = path.with_suffix(".previous.jsonl")
+            os.replace(path, kept)
+            logger.info("the predictions of an earlier run were moved to %s", kept)
+        journal = cls(path, path.open("w", encoding="utf-8"), {})
+        journal._write_line({"settings": written})
+        return journal
+
+    def write(self, prediction: Prediction) -> None:
+        """Adds one answer, on disk before this returns."""
+        self._write_line(prediction.to_json())
+        self.predictions[prediction.key] = prediction
+
+    def finish(self) -> None:
+        """Marks the run as complete, so that the next one with this path starts anew."""
+        self._write_line(_FINISHED)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stream.close()
+
+    def _write_line(self, record: Mapping[str, Any]) -> None:
+        self._stream.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
+        self._stream.flush()
+
+
+def _unfinished(path: Path, settings: dict[str, str | int | None]) -> dict[str, Prediction] | None:
+    """The predictions in a file of the same settings that has no end yet, else None.
+
+    A last line without its line break was cut off while it was written; it is removed from the file.
+    """
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    records = [_parse_line(line, path, number) for number, line in enumerate(whole.splitlines(), start=1)]
+    if not records or records[0].get("settings") != settings or records[-1] == _FINISHED:
+        return None
+    predictions = [Prediction.from_json(record) for record in records[1:]]
+    if len(whole) < len(content):
+        os.truncate(path, len(whole))
+    return {prediction.key: prediction for prediction in predictions}
+
+
+def _parse_line(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise MalformedDataset(f"Line {number} of {path} is not JSON; use --fresh or another --out.") from error
+    if not isinstance(record, dict):
+        raise MalformedDataset(f"Line {number} of {path} is no prediction; use --fresh or another --out.")
+    return record
+
+
+def _region_to_json(region: RegionPrediction) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "index": region.index,
+        "truth": region.truth,
+        "label": region.label,
+        "confidence": region.confidence,
+    }
+    if region.mask is not None:
+        record["mask"] = {"size": [region.mask.height, region.mask.width], "counts": region.mask.counts}
+    if region.overlap is not None:
+        record["overlap"] = [region.overlap.intersection, region.overlap.union]
+    return record
+
+
+def _region_from_json(record: Mapping[str, Any]) -> RegionPrediction:
+    mask, overlap = record.get("mask"), record.get("overlap")
+    return RegionPrediction(
+        index=record["index"],
+        truth=record["truth"],
+        label=record["label"],
+        confidence=record["confidence"],
+        mask=Mask(*mask["size"], counts=mask["counts"]) if mask else None,
+        overlap=Overlap(intersection=overlap[0], union=overlap[1]) if overlap else None,
+    )

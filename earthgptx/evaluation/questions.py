@@ -1,0 +1,219 @@
+"""Labelled images to posed questions, and posed questions to predictions, a few images at a time.
+
+An image is encoded once for all its questions. Questions of one window of images are sorted by their number of
+marks before they are cut into batches, so that a batch holds prompts of much the same length; since batching
+changes no answer, the order is free. This module neither knows what is asked nor scores what comes back.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from earthgptx.data.datasets import DATASETS
+from earthgptx.data.freeform import fixed_mark
+from earthgptx.data.imagery import Scene
+from earthgptx.data.sample import LabelledImage, LabelledObject
+from earthgptx.errors import MalformedDataset
+from earthgptx.evaluation.predictions import Journal, Prediction
+from earthgptx.inference.assistant import Answer, Question, Session
+from earthgptx.shapes import Mark
+
+IMAGES_AT_ONCE = 16  # sessions held in memory; their questions are sorted and batched together
+MARK_KINDS = ("box", "point", "freeform")
+
+Progress = Callable[[int, int], None]
+"""Called with (questions answered, questions in all) at the start and after every batch."""
+
+
+class Answerer(Protocol):
+    """What a benchmark needs of an assistant."""
+
+    def look(self, scene: Scene) -> Session:
+        """Encodes an image once."""
+        ...
+
+    def answer(
+        self,
+        questions: Sequence[Question],
+        *,
+        max_new_tokens: int = ...,
+        temperature: float = ...,
+        seed: int = ...,
+    ) -> list[Answer]:
+        """Answers a batch of questions, in their order."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """Under which conditions a benchmark is run.
+
+    Attributes:
+        data: folder that holds the data sets' folders.
+        split: train, val or test.
+        marks: how regions are marked: box, point or freeform.
+        seed: picks the fixed marks, and the images where `limit` is set.
+        regions_per_question: most regions marked in one question.
+        batch_size: questions answered together; changes time and memory, no answer.
+        limit: ask about this many images of each data set at most; None asks about all.
+    """
+
+    data: Path
+    split: str = "val"
+    marks: str = "box"
+    seed: int = 0
+    regions_per_question: int = 8
+    batch_size: int = 8
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses what could only fail later."""
+        if self.marks not in MARK_KINDS:
+            raise ValueError(f"marks must be one of {', '.join(MARK_KINDS)}, not {self.marks!r}")
+        if min(self.regions_per_question, self.batch_size) < 1:
+            raise ValueError(
+                f"regions_per_question and batch_size must be at least 1, not {self.regions_per_question} "
+                f"and {self.batch_size}"
+            )
+
+
+@dataclass(frozen=True)
+class PosedQuestion:
+    """A question about one labelled image.
+
+    Attributes:
+        key: names the question in the journal; equal conditions give equal keys.
+        image: what it is about.
+        objects: indices of the image's objects that are marked, in the order of the marks.
+        marks: one mark an object, or whatever else the question needs marked.
+        text: the words.
+    """
+
+    key: str
+    image: LabelledImage
+    objects: tuple[int, ...]
+    marks: tuple[Mark, ...]
+    text: str
+
+
+def labelled_images(names: Sequence[str], conditions: Conditions) -> tuple[list[LabelledImage], tuple[str, ...]]:
+    """The images of those data sets that are there, and a sentence for each that is not.
+
+    Raises:
+        MalformedDataset: none of them is there, or one is but cannot be read.
+    """
+    images: list[LabelledImage] = []
+    notes: list[str] = []
+    for name in names:
+        source = DATASETS[name]
+        if not source.has_split(conditions.data, conditions.split):
+            notes.append(f"Skipped {name}: no {conditions.split} split under {conditions.data / source.folder}.")
+            continue
+        found = sorted(source.read(conditions.data, conditions.split), key=lambda image: image.id)
+        if conditions.limit is not None and len(found) > conditions.limit:
+            notes.append(f"Asked about {conditions.limit} of the {len(found)} images of {name}.")
+            random.Random(f"{conditions.seed}/{name}").shuffle(found)
+            found = found[: conditions.limit]
+        images.extend(found)
+    if not images:
+        raise MalformedDataset(
+            f"{conditions.data} holds no {conditions.split} split of any of {', '.join(names)}."
+        )
+    return images, tuple(notes)
+
+
+def questions_about_objects(
+    images: Sequence[LabelledImage],
+    text: str,
+    conditions: Conditions,
+    *,
+    wanted: Callable[[LabelledObject], bool] = lambda _: True,
+) -> list[PosedQuestion]:
+    """Marks every wanted object once, in the data set's order, a few to a question.
+
+    Args:
+        images: whose objects are asked about; one without objects gives no question.
+        text: the same words for all.
+        conditions: kind and seed of the marks, and how many regions one question may hold.
+        wanted: which objects are asked about.
+    """
+    questions = []
+    for image in images:
+        indices = [index for index, item in enumerate(image.objects) if wanted(item)]
+        for start in range(0, len(indices), conditions.regions_per_question):
+            chosen = tuple(indices[start : start + conditions.regions_per_question])
+            marks = tuple(fixed_mark(image, index, conditions.marks, conditions.seed) for index in chosen)
+            key = f"{image.id}:{','.join(map(str, chosen))}"
+            questions.append(PosedQuestion(key=key, image=image, objects=chosen, marks=marks, text=text))
+    return questions
+
+
+def ask_all(
+    assistant: Answerer,
+    questions: Sequence[PosedQuestion],
+    journal: Journal,
+    record: Callable[[PosedQuestion, Answer], Prediction],
+    *,
+    batch_size: int,
+    max_new_tokens: int,
+    progress: Progress,
+) -> list[Prediction]:
+    """Puts every question that the journal has no answer to, and gives all predictions in the questions' order.
+
+    Args:
+        assistant: who is asked.
+        questions: with distinct keys.
+        journal: gets every answer as it comes.
+        record: turns an answer into what is kept of it.
+        batch_size: questions answered together.
+        max_new_tokens: an answer is cut there.
+        progress: is told how far the run is.
+
+    Raises:
+        MalformedDataset: an image file's size is not what its annotations say.
+    """
+    pending = [question for question in questions if question.key not in journal.predictions]
+    num_done = len(questions) - len(pending)
+    progress(num_done, len(questions))
+    for window in _windows(pending):
+        sessions: dict[str, Session] = {}
+        for question in window:
+            if question.image.id not in sessions:
+                sessions[question.image.id] = assistant.look(_open(question.image))
+        for start in range(0, len(window), batch_size):
+            batch = window[start : start + batch_size]
+            answers = assistant.answer(
+                [Question(session=sessions[one.image.id], text=one.text, marks=one.marks) for one in batch],
+                max_new_tokens=max_new_tokens,
+                temperature=0.0,
+                seed=0,
+            )
+            for question, answer in zip(batch, answers, strict=True):
+                journal.write(record(question, answer))
+            num_done += len(batch)
+            progress(num_done, len(questions))
+    return [journal.predictions[question.key] for question in questions]
+
+
+def _windows(questions: Sequence[PosedQuestion]) -> Iterator[list[PosedQuestion]]:
+    """The questions about each few images, those with most marks first: memory runs out early or never."""
+    by_image: dict[str, list[PosedQuestion]] = {}
+    for question in questions:
+        by_image.setdefault(question.image.id, []).append(question)
+    groups = list(by_image.values())
+    for start in range(0, len(groups), IMAGES_AT_ONCE):
+        window = [question for group in groups[start : start + IMAGES_AT_ONCE] for question in group]
+        yield sorted(window, key=lambda question: -len(question.marks))
+
+
+def _open(image: LabelledImage) -> Scene:
+    scene = Scene.open(image.path, sensor=image.sensor)
+    if (scene.width, scene.height) != (image.width, image.height):
+        raise MalformedDataset(
+            f"{image.path} is {scene.width} x {scene.height} but its annotations say {image.width} x {image.height}."
+        )
+    return scene
