@@ -16,8 +16,9 @@ import numpy as np
 import rasterio.crs
 import rasterio.features
 import rasterio.warp
+from rasterio._err import CPLE_BaseError
 
-from earthgptx.errors import UnreadableImagery
+from earthgptx.errors import MarkOutsideImage, UnreadableImagery
 from earthgptx.rasters import BoolArray
 from earthgptx.shapes import Vertices
 
@@ -83,8 +84,14 @@ class Georeference:
         return self.ring_to_wgs84([(x, y)])[0]
 
     def from_wgs84(self, lon: float, lat: float) -> tuple[float, float]:
-        """Longitude, latitude in degrees to pixel position."""
+        """Longitude, latitude in degrees to pixel position.
+
+        Raises:
+            MarkOutsideImage: no place on Earth, or one that the image's projection does not reach.
+        """
         map_x, map_y = self._reproject(WGS84, self.crs_wkt, [(lon, lat)])[0]
+        if abs(lat) > 90 or not (math.isfinite(map_x) and math.isfinite(map_y)):
+            raise MarkOutsideImage(f"Longitude {lon:g}, latitude {lat:g} is outside the image's projection.")
         return self.to_pixel(map_x, map_y)
 
     def ring_to_wgs84(self, points: Sequence[tuple[float, float]]) -> Vertices:
@@ -99,7 +106,10 @@ class Georeference:
         from_system, to_system = _reference_system(source), _reference_system(target)
         if from_system == to_system:
             return tuple(points)
-        moved = rasterio.warp.transform(from_system, to_system, xs, ys)
+        try:
+            moved = rasterio.warp.transform(from_system, to_system, xs, ys)
+        except CPLE_BaseError:  # some projections raise where others answer with infinity
+            return ((math.inf, math.inf),) * len(points)
         return tuple(zip(moved[0], moved[1], strict=True))
 
     def ground_sample_distance(self) -> float | None:
@@ -124,17 +134,17 @@ class Georeference:
 
     def _ground_metres(self) -> float | None:
         """Root of the first pixel's area on the ellipsoid; None where the projection is undefined."""
-        (lon, lat), (lon_right, lat_right), (lon_down, lat_down) = self.ring_to_wgs84(
-            [(0, 0), (1, 0), (0, 1)]
-        )
+        corners = self.ring_to_wgs84([(0, 0), (1, 0), (0, 1)])
+        if not all(math.isfinite(value) for corner in corners for value in corner):
+            return None
+        (lon, lat), (lon_right, lat_right), (lon_down, lat_down) = corners
         sine, cosine = math.sin(math.radians(lat)), math.cos(math.radians(lat))
         flattening = 1 - _ECCENTRICITY_SQUARED * sine**2
         # Metres a degree: along the parallel and along the meridian (radii of curvature of the ellipsoid).
         east = math.radians(_EQUATOR_RADIUS / math.sqrt(flattening)) * cosine
         north = math.radians(_EQUATOR_RADIUS * (1 - _ECCENTRICITY_SQUARED) / flattening**1.5)
         area = (lon_right - lon) * (lat_down - lat) - (lon_down - lon) * (lat_right - lat)
-        metres = math.sqrt(abs(area) * east * north)
-        return metres if math.isfinite(metres) and metres > 0 else None
+        return math.sqrt(abs(area) * east * north) or None
 
     def window(self, x0: float, y0: float) -> Georeference:
         """The georeference of a crop whose upper left corner is pixel position (x0, y0)."""
