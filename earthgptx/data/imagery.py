@@ -1,7 +1,7 @@
 """A Scene: an image of any sensor as display-ready pixels, with its place on the map and what was done to it.
 
-In comes a file (PNG, JPEG, TIFF, GeoTIFF and what else GDAL reads) or an array; out come 8-bit pixels (H, W, 3),
-the mask of valid pixels, the georeference, and notes in plain sentences. It knows nothing of marks or models.
+In comes a file (PNG, JPEG, TIFF, GeoTIFF and some others) or an array; out come 8-bit pixels (H, W, 3), the
+mask of valid pixels, the georeference, and notes in plain sentences. It knows nothing of marks or models.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from earthgptx.data.picture_file import check_pixel_count, is_picture, read_picture
+from earthgptx.data.picture_file import is_picture, read_picture
 from earthgptx.data.raster_file import Raster, read_georeference, read_raster
 from earthgptx.data.sensors import SENSORS, check_sensor, guess_from_pixels, guess_from_words
 from earthgptx.data.stretch import stretch
@@ -30,7 +30,7 @@ class Scene:
     """An image ready to be looked at.
 
     Attributes:
-        pixels: (H, W, 3) uint8; grey sensors repeat their grey level. Invalid pixels of a stretched image are black.
+        pixels: (H, W, 3) uint8; grey levels are repeated. Invalid pixels of a stretched image are black.
         sensor: one of SENSORS.
         path: the file it came from, if any.
         georeference: pixel to map coordinates, if the file had them.
@@ -71,12 +71,12 @@ class Scene:
     ) -> Scene:
         """Open an image file.
 
-        8-bit pictures of 1, 3 or 4 (alpha) bands keep their values; everything else is stretched for its sensor
-        (see `stretch.PERCENTILES`), and the notes say with what limits.
+        8-bit pictures of 1, 3 or 4 (alpha) bands keep their values; all else is stretched for its sensor (see
+        `stretch.PERCENTILES`), and the notes say with what limits.
 
         Args:
             path: a PNG, JPEG, TIFF, GeoTIFF or other raster file.
-            sensor: "optical", "sar", "infrared", or "auto" to guess (the notes say what was guessed, and why).
+            sensor: "optical", "sar", "infrared", or "auto" to guess; the notes say what, and why.
             bands: one or three bands to show, counted from 1, red first; None for the sensor's usual ones.
             max_pixels: refuse larger images by their header, before decoding.
 
@@ -120,7 +120,9 @@ class Scene:
         array = np.asarray(array)
         cube = array[..., None] if array.ndim == 2 else array
         if cube.ndim != 3 or cube.shape[2] not in (1, 3) or cube.size == 0:
-            raise UnreadableImagery(f"An array of shape {array.shape} is not a (H, W), (H, W, 1) or (H, W, 3) image.")
+            raise UnreadableImagery(
+                f"An array of shape {array.shape} is not an image (H, W), (H, W, 1) or (H, W, 3)."
+            )
         layers = np.moveaxis(cube, -1, 0)
         notes: tuple[str, ...] = ()
         if sensor == "auto":
@@ -174,7 +176,7 @@ def _scene_of_raster(raster: Raster, *, name: str) -> Scene:
     valid = _finite(raster)
     num_valid = int(valid.sum())
     if num_valid == 0:
-        raise EmptyImagery(f"{name} shows nothing: 0 of its {valid.size:,} pixels are valid, the rest is nodata or NaN.")
+        raise EmptyImagery(f"{name} shows nothing: 0 of its {valid.size:,} pixels hold data.")
     notes = list(raster.notes)
     if raster.is_display_ready:
         layers = [band.astype(np.uint8, copy=False) for band in raster.bands]
@@ -182,7 +184,8 @@ def _scene_of_raster(raster: Raster, *, name: str) -> Scene:
         stretched = [stretch(band, sensor=raster.sensor, valid=valid) for band in raster.bands]
         layers = [band.grey for band in stretched]
         limits = ", ".join(f"{band.low:.4g} to {band.high:.4g}" for band in stretched)
-        notes.append(f"The values were stretched for {raster.sensor}: {limits} ({stretched[0].unit}) became 0 to 255.")
+        unit = stretched[0].unit
+        notes.append(f"The values were stretched for {raster.sensor}: {limits} ({unit}) became 0 to 255.")
     pixels = np.stack(layers if len(layers) == 3 else layers * 3, axis=-1)
     is_complete = num_valid == valid.size
     if not is_complete:

@@ -55,7 +55,7 @@ def check_pixel_count(name: str, *, width: int, height: int, max_pixels: int) ->
     """
     if width * height > max_pixels:
         raise ImageTooLarge(
-            f"{name} is {width:,} x {height:,} = {width * height:,} pixels, more than the limit of {max_pixels:,}."
+            f"{name} has {width:,} x {height:,} = {width * height:,} pixels, over the limit {max_pixels:,}."
         )
 
 
@@ -72,7 +72,8 @@ def read_picture(path: Path, *, max_pixels: int) -> Picture:
             check_pixel_count(path.name, width=image.width, height=image.height, max_pixels=max_pixels)
             image.load()
     except _DECODING_PROBLEMS as problem:
-        raise UnreadableImagery(f"{path.name} is damaged or cut short and cannot be decoded ({problem}).") from problem
+        reason = str(problem).rstrip(".")
+        raise UnreadableImagery(f"{path.name} is damaged or cut short: {reason}.") from problem
     return _picture(image)
 
 
@@ -90,7 +91,7 @@ def orientation_of(path: Path) -> int:
 
 
 def _header(stream: BinaryIO) -> Image.Image:
-    """Open without decoding. The format's own class is used: Image.open has a pixel limit of its own, below ours."""
+    """Open without decoding. The format's own class is used: Image.open has a lower pixel limit than ours."""
     is_png = stream.read(8) == _PNG_SIGNATURE
     stream.seek(0)
     return PngImageFile(stream) if is_png else JpegImageFile(stream)

@@ -1,7 +1,7 @@
-"""Raster files of every kind that GDAL reads: which bands to show, their raw values, mask, and place on the map.
+"""Raster files of every kind: which bands to show, their raw values, the mask, and the place on the map.
 
-In comes a path, out comes a `Raster`: one or three bands in the file's own numbers, in display order. Sizes are
-judged by the header, and only the bands that are shown are read.
+In comes a path, out comes a `Raster`: one or three bands in the file's own numbers, in display order. Sizes
+are judged by the header, and only the bands that are shown are read.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from earthgptx.data.georeference import Georeference
 
-# First bytes and the GDAL driver they are opened with. A driver is always named, so that a text file handed in by
-# a stranger (VRT, WMS and their kin) can never make GDAL open other files or addresses.
+# First bytes and the GDAL driver they are opened with. A driver is always named, so that a text file handed
+# in by a stranger (VRT and its kin) can never make GDAL open other files or addresses.
 _DRIVERS: tuple[tuple[bytes, str], ...] = (
     (b"II*\0", "GTiff"),
     (b"MM\0*", "GTiff"),
@@ -44,12 +44,12 @@ _DRIVERS: tuple[tuple[bytes, str], ...] = (
     (b"EHFA_HEADER_TAG", "HFA"),
 )
 
-# Red, green and blue of unnamed bands, by band count. 4 and 5: blue, green, red, near infrared (Planet, Maxar,
-# Pleiades); 7: Landsat 8/9; 8: WorldView-2/3 and SuperDove order their visible bands differently, WorldView's is
-# taken; 10 and up: Sentinel-2, whose first band is the coastal one (10-band stacks start at blue).
+# Red, green and blue of unnamed bands, by band count. 4 and 5: blue, green, red, near infrared (Planet and
+# Maxar); 7: Landsat 8/9; 8: WorldView-2/3 (SuperDove orders its bands otherwise, but names them); 11 and up:
+# Sentinel-2, whose first band is the coastal one (10-band stacks leave that out).
 _UNNAMED_COLOURS: dict[int, tuple[int, int, int]] = {
-    3: (1, 2, 3), 4: (3, 2, 1), 5: (3, 2, 1), 6: (3, 2, 1), 7: (4, 3, 2), 8: (5, 3, 2), 9: (4, 3, 2), 10: (3, 2, 1),
-    11: (4, 3, 2), 12: (4, 3, 2), 13: (4, 3, 2),
+    3: (1, 2, 3), 4: (3, 2, 1), 5: (3, 2, 1), 6: (3, 2, 1), 7: (4, 3, 2), 8: (5, 3, 2), 9: (4, 3, 2),
+    10: (3, 2, 1), 11: (4, 3, 2), 12: (4, 3, 2), 13: (4, 3, 2),
 }  # fmt: skip
 
 _ZERO_BORDER_SHARE = 0.01  # undeclared nodata: more of the picture than this is exactly zero in every band
@@ -106,7 +106,7 @@ def read_raster(path: Path, *, sensor: str, bands: tuple[int, ...] | None, max_p
     turn = orientation_of(path)
     if turn > 1:
         values = np.stack([_turned(band, turn) for band in values])
-        valid = None if valid is None else _turned(valid, turn)
+        valid = None if valid is None else _turned(valid, turn).astype(bool)
         georeference = None
         notes.append(f"The picture was turned upright as its orientation tag {turn} says.")
     return Raster(
@@ -120,7 +120,7 @@ def read_raster(path: Path, *, sensor: str, bands: tuple[int, ...] | None, max_p
 
 
 def read_georeference(path: Path) -> Georeference | None:
-    """The place on the map of an ordinary picture that has a world file or an .aux.xml beside it; None without."""
+    """The place on the map of a picture with a world file or an .aux.xml beside it; None without."""
     has_sidecar = any(path.with_suffix(ending).exists() for ending in _SIDECARS)
     if not has_sidecar and not path.with_name(path.name + ".aux.xml").exists():
         return None
@@ -173,7 +173,7 @@ def _is_text(head: bytes) -> bool:
 
 
 def _guessed_sensor(dataset: DatasetReader, path: Path, notes: list[str]) -> str:
-    """Guess the sensor: complex or decibel values, then names, then the pixels; the reason goes to `notes`."""
+    """Guess the sensor: complex or decibel values, then names, then the pixels; `notes` gets the reason."""
     sample = _thumbnail(dataset)
     valid = None if dataset.nodata is None else sample[0] != dataset.nodata
     names = [name for name in dataset.descriptions if name]
@@ -185,7 +185,7 @@ def _guessed_sensor(dataset: DatasetReader, path: Path, notes: list[str]) -> str
 
 
 def _thumbnail(dataset: DatasetReader) -> NDArray[np.generic]:
-    """A central window of at most 1024 x 1024 pixels at full resolution, up to three bands: enough for a guess."""
+    """The central 1024 x 1024 pixels at most, at full resolution, one or three bands: enough for a guess."""
     from rasterio.windows import Window
 
     width, height = min(dataset.width, 1024), min(dataset.height, 1024)
@@ -205,24 +205,24 @@ def _checked_bands(dataset: DatasetReader, name: str, bands: tuple[int, ...]) ->
 
 
 def _usual_bands(dataset: DatasetReader, sensor: str, notes: list[str]) -> tuple[int, ...]:
-    """The bands a sensor is usually shown by: red, green, blue for optical, the first one for SAR and infrared."""
+    """The bands to show when none were asked for: red, green, blue for optical, else the first."""
     from rasterio.enums import ColorInterp
 
-    colours = [band for band in range(1, dataset.count + 1) if dataset.colorinterp[band - 1] != ColorInterp.alpha]
-    is_picture = dataset.dtypes[0] == "uint8" and len(colours) == 3
-    if len(colours) < 3 or (sensor != "optical" and not is_picture):
-        if len(colours) > 1:
-            notes.append(f"Band 1 of {len(colours)} is shown, in grey.")
+    num_colours = sum(kind != ColorInterp.alpha for kind in dataset.colorinterp)
+    is_picture = dataset.dtypes[0] == "uint8" and num_colours == 3
+    if num_colours < 3 or (sensor != "optical" and not is_picture):
+        if num_colours > 1:
+            notes.append(f"Band 1 of {num_colours} is shown, in grey.")
         return (1,)
     named = _named_colours(dataset)
     if named is not None:
         return named
-    if dataset.dtypes[0] == "uint8" and len(colours) <= 4:
+    if dataset.dtypes[0] == "uint8" and num_colours <= 4:
         return (1, 2, 3)
-    chosen = _UNNAMED_COLOURS.get(len(colours), (1, 2, 3))
-    if len(colours) > 3:
+    chosen = _UNNAMED_COLOURS.get(num_colours, (1, 2, 3))
+    if num_colours > 3:
         shown = ", ".join(str(band) for band in chosen)
-        notes.append(f"The {len(colours)} bands have no names; bands {shown} are taken for red, green and blue.")
+        notes.append(f"The {num_colours} bands have no names; {shown} were taken for red, green and blue.")
     return chosen
 
 
@@ -235,7 +235,8 @@ def _named_colours(dataset: DatasetReader) -> tuple[int, int, int] | None:
     if all(kind in by_interpretation for kind in wanted):
         return (by_interpretation[wanted[0]], by_interpretation[wanted[1]], by_interpretation[wanted[2]])
     names = [re.sub(r"[^a-z0-9]", "", (name or "").lower()) for name in dataset.descriptions]
-    for red, green, blue in (("red", "green", "blue"), ("b04", "b03", "b02"), ("b4", "b3", "b2"), ("r", "g", "b")):
+    customs = (("red", "green", "blue"), ("b04", "b03", "b02"), ("b4", "b3", "b2"), ("r", "g", "b"))
+    for red, green, blue in customs:
         if {red, green, blue} <= set(names):
             return (names.index(red) + 1, names.index(green) + 1, names.index(blue) + 1)
     return None
@@ -258,7 +259,7 @@ def _with_palette(dataset: DatasetReader, notes: list[str]) -> NDArray[np.generi
             table[index] = (red, green, blue)
     notes.append("The palette was replaced by its colours.")
     picture = np.moveaxis(table[indices], -1, 0)
-    return picture[:1] if (table == table[:, :1]).all() else picture
+    return np.asarray(picture[:1] if (table == table[:, :1]).all() else picture)
 
 
 def _display_ready(
@@ -298,13 +299,13 @@ def _valid_pixels(
     masks = [dataset.read_masks(band) > 0 for band in shown]
     if any(MaskFlags.all_valid not in dataset.mask_flag_enums[band - 1] for band in shown):
         # A shared mask or alpha is the same for each band; nodata values are a matter of each band.
-        return np.logical_or.reduce(masks)
+        return np.asarray(np.logical_or.reduce(masks))
     if may_have_border and not looks_like_decibels(values[0]):
         zero = (values == 0).all(axis=0)
         share = float(zero.mean())
         if share > _ZERO_BORDER_SHARE and share < 1.0:
             notes.append(f"{share:.1%} of the pixels are exactly zero and were taken for nodata.")
-            return ~zero
+            return np.asarray(~zero)
     return None
 
 

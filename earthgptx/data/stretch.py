@@ -13,9 +13,13 @@ from numpy.typing import NDArray
 
 from earthgptx.data.sensors import looks_like_decibels
 
-# Percentiles that become black and white. Optical: the usual 2 to 98. SAR: log values, ships are a handful of very
-# bright pixels and must not be clipped into a blob. Infrared: hot objects may fill one pixel in a thousand.
-PERCENTILES: dict[str, tuple[float, float]] = {"optical": (2.0, 98.0), "sar": (5.0, 99.9), "infrared": (0.5, 99.9)}
+# Percentiles that become black and white. Optical: the usual 2 to 98. SAR: log values; ships are a handful of
+# very bright pixels and must not be clipped into a blob. Infrared: hot objects fill one pixel in a thousand.
+PERCENTILES: dict[str, tuple[float, float]] = {
+    "optical": (2.0, 98.0),
+    "sar": (5.0, 99.9),
+    "infrared": (0.5, 99.9),
+}
 
 _SAMPLE_SIZE = 2_000_000  # values a percentile is taken from; a stride thins out larger bands
 
@@ -56,7 +60,7 @@ def percentile_limits(
 ) -> tuple[float, float]:
     """The two percentiles of the valid values, falling back to their least and greatest where both are equal.
 
-    The fallback keeps a few bright targets on a constant background (both percentiles on the background) visible.
+    The fallback keeps a few bright targets visible where both percentiles fall on a constant background.
     """
     kept = values[valid]
     sample = kept[:: max(1, kept.size // _SAMPLE_SIZE)]
@@ -68,7 +72,7 @@ def _measured(
     band: NDArray[np.generic], *, sensor: str, valid: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], str]:
     """The quantity that is stretched, as float32, and its name."""
-    # Invalid values are set to 0 first: NaN and infinity would otherwise leak through the arithmetic as warnings.
+    # Invalid values are set to 0 first: NaN and infinity would else leak through the arithmetic as warnings.
     clean = np.where(valid, band, np.zeros((), dtype=band.dtype))
     is_decibels = sensor == "sar" and looks_like_decibels(band, valid)
     amplitude = np.abs(clean).astype(np.float32) if np.iscomplexobj(clean) else clean.astype(np.float32)
@@ -80,7 +84,7 @@ def _measured(
 
 
 def _decibels(amplitude: NDArray[np.float32], *, valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """20 log10 of the amplitude; zeros take the least positive amplitude, since log 0 has no place on the scale."""
+    """20 log10 of the amplitude; zeros take the least positive one, since log 0 has no place on the scale."""
     positive = amplitude[valid & (amplitude > 0)]
     floor = float(positive.min()) if positive.size else 1.0
     return (20.0 * np.log10(np.maximum(amplitude, floor))).astype(np.float32)
