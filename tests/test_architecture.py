@@ -1,4 +1,4 @@
-"""Who may import whom. The order of LAYERS is the order of the README's tree and of the data's way through it.
+"""Who may import whom. The order of LAYERS is the order of the README's tree, and of the data's way.
 
 Every import statement of the package is read with `ast`, those inside functions and under TYPE_CHECKING too:
 an arrow that exists only for the type checker is an arrow in the reader's head all the same.
@@ -70,10 +70,17 @@ def begins(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith((prefix + ".", prefix + "/")) or not prefix
 
 
+def dotted(module: Path) -> str:
+    """The name under which a file is imported."""
+    return ".".join(("earthgptx", *module.with_suffix("").parts)).removesuffix(".__init__")
+
+
 def box_of(name: str) -> str | None:
-    """The model's box that a dotted name below earthgptx lies in, if any."""
-    parts = name.split(".")
-    return parts[1] if len(parts) > 1 and parts[0] == "model" and parts[1] in BOXES else None
+    """The model's box that a dotted name lies in, if any."""
+    match name.split("."):
+        case ["earthgptx", "model", box, *_] if box in BOXES:
+            return box
+    return None
 
 
 def test_every_folder_has_a_place():
@@ -94,10 +101,10 @@ def test_imports_point_upwards(module: Path):
 
 @pytest.mark.parametrize("module", modules(), ids=str)
 def test_boxes_never_meet(module: Path):
-    own = box_of(".".join(module.with_suffix("").parts))
+    own = box_of(dotted(module))
     for line, name in imports(module) if own else ():
-        other = box_of(name.removeprefix("earthgptx."))
-        assert other in (None, own), f"{module}:{line}: {own} imports {other}; only the conductor may see both"
+        other = box_of(name)
+        assert other in (None, own), f"{module}:{line}: {own} imports {other}; only the conductor may"
 
 
 @pytest.mark.parametrize(("where", "names", "exception"), BANNED, ids=lambda value: str(value))
@@ -110,10 +117,10 @@ def test_banned_imports(where: str, names: tuple[str, ...], exception: str):
 
 
 def test_no_cycle_between_files():
-    known = {".".join(("earthgptx", *module.with_suffix("").parts)).removesuffix(".__init__") for module in modules()}
+    known = {dotted(module) for module in modules()}
     arrows: dict[str, set[str]] = {name: set() for name in known}
     for module in modules():
-        own = ".".join(("earthgptx", *module.with_suffix("").parts)).removesuffix(".__init__")
+        own = dotted(module)
         if module.stem in DOORS:
             continue  # a package's front door re-exports what lies behind it
         for _, name in imports(module):

@@ -1,4 +1,4 @@
-"""Sizes and names that keep the code readable: short files, short functions, no attic, nothing left undone."""
+"""Sizes and names that keep code readable: short files, short functions, no attic, nothing left undone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[1]
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 80
 ATTICS = {"util", "utils", "helper", "helpers", "common", "misc"}
-UNDONE = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "NotImplemented" + "Error"]) + r")\b")
+# Written in halves, or this file would find itself.
+UNDONE = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|NotImplemented" + r"Error)\b")
 
 
 def python_files() -> list[Path]:
@@ -35,7 +36,9 @@ def test_file_is_within_budget(file: Path):
     assert undone is None, f"{file} still says {undone.group() if undone else ''}"
 
 
-@pytest.mark.parametrize("file", [f for f in python_files() if f.parts[0] in ("earthgptx", "recipes")], ids=str)
+@pytest.mark.parametrize(
+    "file", [f for f in python_files() if f.parts[0] in ("earthgptx", "recipes")], ids=str
+)
 def test_file_says_what_it_is(file: Path):
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     if tree.body:

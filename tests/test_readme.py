@@ -28,7 +28,7 @@ def python_blocks() -> list[str]:
 @pytest.mark.parametrize("words", [w for w in shell_lines() if w[0] == "make"], ids=" ".join)
 def test_make_targets_exist(words: list[str]):
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert set(word for word in words[1:] if "=" not in word) <= set(targets)
+    assert {word for word in words[1:] if "=" not in word} <= set(targets)
 
 
 @pytest.mark.parametrize("words", [w for w in shell_lines() if w[0] == "earthgptx"], ids=" ".join)
@@ -55,9 +55,12 @@ def test_python_examples_name_real_things(code: str):
         assert hasattr(earthgptx, name), f"earthgptx has no {name}"
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", README))))
-def test_linked_files_exist(target: str):
-    assert (ROOT / target).exists()
+@pytest.mark.parametrize(
+    "page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]), ids=lambda page: page.name
+)
+def test_linked_files_exist(page: Path):
+    targets = set(re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text(encoding="utf-8")))
+    assert {target for target in targets if not (page.parent / target).exists()} == set()
 
 
 def test_tree_names_real_folders():
