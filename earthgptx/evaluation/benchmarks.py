@@ -27,7 +27,7 @@ from earthgptx.evaluation.questions import (
     questions_about_objects,
 )
 from earthgptx.evaluation.report import Scores
-from earthgptx.inference.assistant import Answer
+from earthgptx.inference.answer import Answer
 from earthgptx.shapes import Mask
 
 ROC_DATASETS = ("vhr10", "ssdd", "hituav", "sar_acd", "mstar")
@@ -115,9 +115,7 @@ def grounding(
         progress: is told how far the run is.
     """
     images, notes = labelled_images(GROUNDING_DATASETS, conditions)
-    questions = questions_about_objects(
-        images, GROUNDING_QUESTION, conditions, wanted=lambda item: bool(item.polygons)
-    )
+    questions = questions_about_objects(images, GROUNDING_QUESTION, conditions, wanted=lambda item: item.has_mask)
     predictions = _ask(assistant, questions, journal, _record_masks, conditions, progress, MAX_LABEL_TOKENS)
     regions = [region for one in predictions for region in one.regions]
     by_class = _grouped(regions, lambda region: region.truth)

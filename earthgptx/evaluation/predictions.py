@@ -22,7 +22,7 @@ from earthgptx.shapes import Mask
 
 logger = logging.getLogger(__name__)
 
-Settings = Mapping[str, str | int | None]
+Settings = Mapping[str, str | int | float | None]
 _FINISHED = {"finished": True}
 
 
@@ -154,7 +154,7 @@ class Journal:
         self._stream.flush()
 
 
-def _unfinished(path: Path, settings: dict[str, str | int | None]) -> dict[str, Prediction] | None:
+def _unfinished(path: Path, settings: dict[str, str | int | float | None]) -> dict[str, Prediction] | None:
     """The predictions in a file of the same settings that has no end yet, else None.
 
     A last line without its line break was cut off while it was written; it is removed from the file.

@@ -7,20 +7,24 @@ changes no answer, the order is free. This module neither knows what is asked no
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from earthgptx.data.datasets import DATASETS
+from earthgptx.data.datasets import DATASETS, missing
 from earthgptx.data.freeform import fixed_mark
 from earthgptx.data.imagery import Scene
 from earthgptx.data.sample import LabelledImage, LabelledObject
 from earthgptx.errors import MalformedDataset
 from earthgptx.evaluation.predictions import Journal, Prediction
-from earthgptx.inference.assistant import Answer, Question, Session
+from earthgptx.inference.answer import Answer
+from earthgptx.inference.assistant import Question, Session
 from earthgptx.shapes import Mark
+
+logger = logging.getLogger(__name__)
 
 IMAGES_AT_ONCE = 16  # sessions held in memory; their questions are sorted and batched together
 MARK_KINDS = ("box", "point", "freeform")
@@ -109,20 +113,19 @@ def labelled_images(names: Sequence[str], conditions: Conditions) -> tuple[list[
     images: list[LabelledImage] = []
     notes: list[str] = []
     for name in names:
-        source = DATASETS[name]
-        if not source.has_split(conditions.data, conditions.split):
-            notes.append(f"Skipped {name}: no {conditions.split} split under {conditions.data / source.folder}.")
+        if absent := missing(conditions.data, conditions.split, (name,)):
+            notes.extend(f"Skipped: {sentence}" for sentence in absent)
             continue
-        found = sorted(source.read(conditions.data, conditions.split), key=lambda image: image.id)
+        found = sorted(DATASETS[name].read(conditions.data, conditions.split), key=lambda image: image.id)
         if conditions.limit is not None and len(found) > conditions.limit:
             notes.append(f"Asked about {conditions.limit} of the {len(found)} images of {name}.")
             random.Random(f"{conditions.seed}/{name}").shuffle(found)
             found = found[: conditions.limit]
         images.extend(found)
     if not images:
-        raise MalformedDataset(
-            f"{conditions.data} holds no {conditions.split} split of any of {', '.join(names)}."
-        )
+        raise MalformedDataset(f"{conditions.data} holds no {conditions.split} split of any of {', '.join(names)}.")
+    for note in notes:
+        logger.warning("%s", note)
     return images, tuple(notes)
 
 

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from earthgptx.errors import MalformedDataset
+from earthgptx.evaluation.metrics.masks import Overlap
+from earthgptx.evaluation.predictions import Journal, Prediction, RegionPrediction
+from earthgptx.shapes import Mask
+
+SETTINGS = {"model": "tiny", "seed": 0}
+MASK = Mask.from_array(np.eye(4, dtype=bool))
+REGIONS = st.builds(
+    RegionPrediction,
+    index=st.integers(0, 9),
+    truth=st.text(),
+    label=st.one_of(st.none(), st.text()),
+    confidence=st.floats(0, 1),
+    mask=st.sampled_from([None, MASK]),
+    overlap=st.one_of(st.none(), st.builds(Overlap, intersection=st.integers(0, 9), union=st.integers(0, 9))),
+)
+PREDICTIONS = st.builds(
+    Prediction,
+    key=st.text(),
+    dataset=st.text(),
+    sensor=st.text(),
+    text=st.text(),
+    regions=st.lists(REGIONS, max_size=3).map(tuple),
+    references=st.lists(st.text(), max_size=3).map(tuple),
+)
+
+
+def prediction(key: str) -> Prediction:
+    return Prediction(key=key, dataset="ssdd", sensor="sar", text=f"<Region 1>: ship\n{key}")
+
+
+@given(PREDICTIONS)
+def test_what_is_written_is_read_back(one: Prediction):
+    assert Prediction.from_json(json.loads(json.dumps(one.to_json()))) == one
+
+
+def test_an_interrupted_run_goes_on(tmp_path: Path):
+    path = tmp_path / "deep" / "answers.jsonl"
+    with pytest.raises(KeyboardInterrupt), Journal.open(path, SETTINGS) as journal:
+        journal.write(prediction("a"))
+        journal.write(prediction("b"))
+        raise KeyboardInterrupt
+    with Journal.open(path, SETTINGS) as journal:
+        assert journal.num_resumed == 2
+        assert list(journal.predictions.values()) == [prediction("a"), prediction("b")]
+        journal.write(prediction("c"))
+    with Journal.open(path, SETTINGS) as journal:
+        assert list(journal.predictions) == ["a", "b", "c"]
+
+
+def test_every_answer_is_on_disk_before_the_next(tmp_path: Path):
+    path = tmp_path / "answers.jsonl"
+    with Journal.open(path, SETTINGS) as journal:
+        for count in range(1, 4):
+            journal.write(prediction(str(count)))
+            assert path.read_text().count("\n") == 1 + count
+
+
+@pytest.mark.parametrize("cut", [1, 5, 30])
+def test_a_line_cut_off_by_a_kill_is_dropped(tmp_path: Path, cut: int):
+    path = tmp_path / "answers.jsonl"
+    with Journal.open(path, SETTINGS) as journal:
+        journal.write(prediction("a"))
+        journal.write(prediction("ü"))
+    path.write_bytes(path.read_bytes()[:-cut])
+    with Journal.open(path, SETTINGS) as journal:
+        assert list(journal.predictions) == ["a"]
+        journal.write(prediction("c"))
+    with Journal.open(path, SETTINGS) as journal:
+        assert list(journal.predictions) == ["a", "c"]
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"model": "nano"}, {"marks": "box"}])
+def test_other_settings_start_anew_and_keep_the_old(tmp_path: Path, change: dict):
+    path = tmp_path / "answers.jsonl"
+    with Journal.open(path, SETTINGS) as journal:
+        journal.write(prediction("a"))
+    before = path.read_text()
+    with Journal.open(path, SETTINGS | change) as journal:
+        assert journal.predictions == {}
+    assert (tmp_path / "answers.previous.jsonl").read_text() == before
+
+
+def test_a_finished_run_is_measured_again(tmp_path: Path):
+    path = tmp_path / "answers.jsonl"
+    with Journal.open(path, SETTINGS) as journal:
+        journal.write(prediction("a"))
+        journal.finish()
+    with Journal.open(path, SETTINGS) as journal:
+        assert journal.num_resumed == 0
+
+
+def test_fresh_ignores_what_is_there(tmp_path: Path):
+    path = tmp_path / "answers.jsonl"
+    with Journal.open(path, SETTINGS) as journal:
+        journal.write(prediction("a"))
+    with Journal.open(path, SETTINGS, fresh=True) as journal:
+        assert journal.predictions == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"half a li", b"{}\n"])
+def test_a_file_without_settings_starts_anew(tmp_path: Path, content: bytes):
+    path = tmp_path / "answers.jsonl"
+    path.write_bytes(content)
+    with Journal.open(path, SETTINGS) as journal:
+        assert journal.predictions == {}
+
+
+@pytest.mark.parametrize("line", ["not json", "[1, 2]"])
+def test_a_foreign_file_is_refused(tmp_path: Path, line: str):
+    path = tmp_path / "answers.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(MalformedDataset, match="Line 1"):
+        Journal.open(path, SETTINGS)
+    assert path.read_text() == line + "\n"
