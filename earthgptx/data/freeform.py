@@ -1,0 +1,239 @@
+"""Marks as a hand would draw them, simulated from an object's box.
+
+A box is shaken by Gaussian noise, so that the mark covers a part of the object or reaches past it, and a
+shape is drawn in the shaken box. Every object of a dataset has three marks that never change - its exact box,
+a point and a free-form shape - which training and evaluation both use. Randomness is always an argument.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+
+import numpy as np
+
+from earthgptx.data.sample import LabelledImage, LabelledObject
+from earthgptx.shapes import Box, Ellipse, Mark, Point, Polygon, Scribble
+
+FREEFORM_KINDS = ("ellipse", "polygon", "scribble", "jittered box")
+SIMULATED_KINDS = ("box", "point", *FREEFORM_KINDS)
+FIXED_MARKS = ("box", "point", "freeform")
+
+CENTRE_NOISE = 1 / 8  # standard deviation of the centre, as a share of the box's width and height
+SIZE_NOISE = 0.15  # standard deviation of the factor on each extent
+SIZE_RANGE = (0.6, 1.4)
+MAX_CENTRE_SHIFT = 3 / 8  # three standard deviations: the centre stays in the box
+
+_SMALLEST_EXTENT = 2.0  # pixels; a hand draws nothing thinner
+_DECIMALS = 2  # of a pixel: keeps files short and hides differences between mathematical libraries
+_SAMPLES_PER_SPAN = 6
+_POINT_ATTEMPTS = 16
+
+
+def simulate(box: Box, kind: str, width: int, height: int, rng: random.Random) -> Mark:
+    """Draws one mark for an object, inside the image.
+
+    Args:
+        box: the object's box in pixels.
+        kind: one of `SIMULATED_KINDS`; "box" is the exact box.
+        width: of the image in pixels.
+        height: of the image in pixels.
+        rng: the only source of chance.
+
+    Raises:
+        ValueError: `kind` is none of them.
+    """
+    if kind == "box":
+        return _inside(box, width, height, smallest=0.5)
+    if kind == "point":
+        return _point(_inside(box, width, height, smallest=0.5), rng)
+    shaken = _shaken(box, width, height, rng)
+    if kind == "jittered box":
+        return _rounded_box(shaken)
+    if kind == "ellipse":
+        return _ellipse(shaken, width, height, rng)
+    if kind == "polygon":
+        return _polygon(shaken, width, height, rng)
+    if kind == "scribble":
+        return _scribble(shaken, rng)
+    raise ValueError(f"{kind!r} is none of {SIMULATED_KINDS}.")
+
+
+def fixed_mark(image: LabelledImage, index: int, kind: str, seed: int = 0) -> Mark:
+    """The mark of one object that is the same in every run and on every machine.
+
+    Args:
+        image: its id and size are used, never its pixels.
+        index: of the object in `image.objects`.
+        kind: "box" (exact), "point" (near the centre, on the object) or "freeform" (one of `FREEFORM_KINDS`).
+        seed: another seed gives another set of marks.
+
+    Raises:
+        ValueError: `kind` is none of the three.
+    """
+    # Text seeds are hashed by SHA-512 inside `random`, so they do not depend on the process.
+    rng = random.Random(f"{seed}/{image.id}/{index}/{kind}")
+    labelled = image.objects[index]
+    if kind == "box":
+        return simulate(labelled.box, "box", image.width, image.height, rng)
+    if kind == "point":
+        return _point_on(labelled, image.width, image.height, rng)
+    if kind == "freeform":
+        return simulate(labelled.box, rng.choice(FREEFORM_KINDS), image.width, image.height, rng)
+    raise ValueError(f"{kind!r} is none of {FIXED_MARKS}.")
+
+
+def marks_of(image: LabelledImage, seed: int = 0) -> tuple[dict[str, Mark], ...]:
+    """The three fixed marks of every object, by the names of `FIXED_MARKS`, in the order of the objects."""
+    return tuple(
+        {kind: fixed_mark(image, index, kind, seed) for kind in FIXED_MARKS}
+        for index in range(len(image.objects))
+    )
+
+
+def _inside(box: Box, width: int, height: int, smallest: float) -> Box:
+    """The part of the box in the image, widened to `smallest` pixels if there is less than that."""
+
+    def extent(low: float, high: float, limit: int) -> tuple[float, float]:
+        smallest_here = min(smallest, float(limit))
+        low, high = min(max(low, 0.0), limit - smallest_here), min(max(high, 0.0), float(limit))
+        return low, max(high, low + smallest_here)
+
+    x0, x1 = extent(box.x0, box.x1, width)
+    y0, y1 = extent(box.y0, box.y1, height)
+    return Box(x0, y0, x1, y1)
+
+
+def _shaken(box: Box, width: int, height: int, rng: random.Random) -> Box:
+    """The box with Gaussian noise on its centre and on each extent, cut to the image."""
+
+    def noisy(centre: float, extent: float) -> tuple[float, float]:
+        shift = min(max(rng.gauss(0.0, CENTRE_NOISE), -MAX_CENTRE_SHIFT), MAX_CENTRE_SHIFT) * extent
+        factor = min(max(rng.gauss(1.0, SIZE_NOISE), SIZE_RANGE[0]), SIZE_RANGE[1])
+        half = max(extent * factor, _SMALLEST_EXTENT) / 2
+        return centre + shift - half, centre + shift + half
+
+    x0, x1 = noisy(box.centre[0], box.width)
+    y0, y1 = noisy(box.centre[1], box.height)
+    return _inside(Box(x0, y0, x1, y1), width, height, smallest=_SMALLEST_EXTENT)
+
+
+def _rounded_box(box: Box) -> Box:
+    return Box(*(round(value, _DECIMALS) for value in (box.x0, box.y0, box.x1, box.y1)))
+
+
+def _point(box: Box, rng: random.Random) -> Point:
+    """A click near the middle of the box, always inside it."""
+
+    def near(centre: float, extent: float) -> float:
+        return centre + min(max(rng.gauss(0.0, CENTRE_NOISE), -MAX_CENTRE_SHIFT), MAX_CENTRE_SHIFT) * extent
+
+    return Point(
+        round(near(box.centre[0], box.width), _DECIMALS), round(near(box.centre[1], box.height), _DECIMALS)
+    )
+
+
+def _point_on(labelled: LabelledObject, width: int, height: int, rng: random.Random) -> Point:
+    """A click near the middle of the object that also lies on its outline's inside, where it has one.
+
+    Draws until a point is on the object; one whose middle is bare (a ring, a bent runway) gets the pixel of
+    it nearest to the middle.
+    """
+    box = _inside(labelled.box, width, height, smallest=0.5)
+    if not labelled.has_mask:
+        return _point(box, rng)
+    size = 64
+    on_object = labelled.mask_in(box, size)
+    scale_x, scale_y = size / box.width, size / box.height
+    for _ in range(_POINT_ATTEMPTS):
+        point = _point(box, rng)
+        row, column = int((point.y - box.y0) * scale_y), int((point.x - box.x0) * scale_x)
+        if on_object[min(row, size - 1), min(column, size - 1)]:
+            return point
+    rows, columns = np.nonzero(on_object)
+    if not len(rows):
+        return point
+    nearest = int(np.argmin((rows + 0.5 - size / 2) ** 2 + (columns + 0.5 - size / 2) ** 2))
+    return Point(
+        round(box.x0 + (float(columns[nearest]) + 0.5) / scale_x, _DECIMALS),
+        round(box.y0 + (float(rows[nearest]) + 0.5) / scale_y, _DECIMALS),
+    )
+
+
+def _ellipse(box: Box, width: int, height: int, rng: random.Random) -> Ellipse:
+    """An ellipse between the one that fits in the box and the one that goes round it, cut to the image."""
+    factor = rng.uniform(1.0, 1.3)
+    (x, y), half_width, half_height = box.centre, box.width / 2 * factor, box.height / 2 * factor
+    around = Box(x - half_width, y - half_height, x + half_width, y + half_height)
+    frame = _inside(around, width, height, smallest=_SMALLEST_EXTENT)
+    # Radii are rounded down, by a hair more than the centre can be off, to stay in the image.
+    hair = 10.0**-_DECIMALS
+    return Ellipse(
+        round(frame.centre[0], _DECIMALS),
+        round(frame.centre[1], _DECIMALS),
+        round(frame.width / 2 - hair, _DECIMALS),
+        round(frame.height / 2 - hair, _DECIMALS),
+    )
+
+
+def _polygon(box: Box, width: int, height: int, rng: random.Random) -> Polygon:
+    """Six to ten clicks round the box's middle.
+
+    The directions of the clicks are in order and less than half a turn apart, and each is pulled straight
+    towards the middle if it would leave the image: so the outline never crosses itself.
+    """
+    (x, y), radius_x, radius_y = box.centre, box.width / 2, box.height / 2
+    count = rng.randint(6, 10)
+    turn = rng.uniform(0.0, 2 * math.pi)
+    points = []
+    for number in range(count):
+        angle = turn + 2 * math.pi * (number + rng.uniform(-0.3, 0.3)) / count
+        step_x, step_y = radius_x * math.cos(angle), radius_y * math.sin(angle)
+        reach = min(rng.uniform(0.9, 1.3), _reach(x, step_x, width), _reach(y, step_y, height))
+        points.append((round(x + reach * step_x, _DECIMALS), round(y + reach * step_y, _DECIMALS)))
+    return Polygon(tuple(points))
+
+
+def _reach(start: float, step: float, limit: int) -> float:
+    """How many steps from `start` stay in [0, limit]."""
+    if step == 0:
+        return math.inf
+    return ((limit if step > 0 else 0.0) - start) / step
+
+
+def _scribble(box: Box, rng: random.Random) -> Scribble:
+    """A smooth stroke from one end of the box to the other, along its longer side.
+
+    Four to six knots advance along the longer axis and wander across it; a Catmull-Rom spline joins them.
+    """
+    count = rng.randint(4, 6)
+    along = [min(max((number + rng.uniform(-0.3, 0.3)) / (count - 1), 0.0), 1.0) for number in range(count)]
+    across = [rng.uniform(0.1, 0.9) for _ in range(count)]
+    # A hand seldom starts on the very edge: keep a twentieth clear at both ends.
+    knots = np.stack([0.05 + 0.9 * np.array(along), np.array(across)], axis=1)
+    if rng.random() < 0.5:
+        knots = knots[::-1]
+    path = np.clip(_catmull_rom(knots), 0.0, 1.0)
+    if box.height > box.width:
+        path = path[:, ::-1]
+    points = np.array([box.x0, box.y0]) + path * np.array([box.width, box.height])
+    return Scribble(tuple((round(float(x), _DECIMALS), round(float(y), _DECIMALS)) for x, y in points))
+
+
+def _catmull_rom(knots: np.ndarray) -> np.ndarray:
+    """Points on the uniform Catmull-Rom spline through every knot (Catmull and Rom, 1974).
+
+    Args:
+        knots: (N, 2), N >= 2; the end knots are mirrored outwards to give the ends a tangent.
+
+    Returns:
+        ((N - 1) * samples + 1, 2) points, the first and the last being the first and the last knot.
+    """
+    padded = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
+    before, start, end, after = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]  # (N - 1, 2) each
+    t = (np.arange(_SAMPLES_PER_SPAN) / _SAMPLES_PER_SPAN)[None, :, None]
+    cubic = (3 * (start - end) + after - before)[:, None]
+    square = (2 * before - 5 * start + 4 * end - after)[:, None]
+    linear = (end - before)[:, None]
+    spans = start[:, None] + 0.5 * t * (linear + t * (square + t * cubic))  # (N - 1, samples, 2)
+    return np.concatenate([spans.reshape(-1, 2), knots[-1:]])
