@@ -1,0 +1,1 @@
+"""A loaded model looks at scenes and answers questions about marked regions."""

@@ -1,0 +1,206 @@
+"""What the model said about a scene: words, a label and a confidence for each region, masks.
+
+An `Answer` is a value: it can be read in Python, written as JSON, laid on a map as GeoJSON and drawn as a
+picture. It does not know the model that made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from earthgptx.data.imagery import Scene
+from earthgptx.inference.drawing import Note, Overlay, draw_scene
+from earthgptx.inference.features import Place, mark_geometry, mask_geometry
+from earthgptx.processing.answers import readable
+from earthgptx.shapes import Mark, Mask, Vertices
+
+
+@dataclass(frozen=True, eq=False)
+class AnsweredMask:
+    """One mask of an answer, in the order of its ``<pix>`` tokens.
+
+    Attributes:
+        array: (H, W), the scene's size, True on the object.
+        region: the number of the region it belongs to, None where the answer names none.
+        phrase: the words it belongs to, None where there are none.
+        confidence: the mask decoder's own estimate of its quality, in [0, 1].
+    """
+
+    array: NDArray[np.bool_]
+    region: int | None
+    phrase: str | None
+    confidence: float
+
+
+@dataclass(frozen=True, eq=False)
+class AnsweredRegion:
+    """One mark of the question and what was answered about it.
+
+    Every mark of the question has one, in order, whether or not the answer speaks of it.
+
+    Attributes:
+        number: from 1, as in ``<Region k>``.
+        mark: as the user drew it, in the scene's pixels.
+        label: the words answered for it, without mask tokens or a full stop; empty where there are none.
+        confidence: mean probability of the tokens that make up the label; 0 where there is no label.
+        mask: (H, W) the mask bound to this region, None where there is none.
+    """
+
+    number: int
+    mark: Mark
+    label: str
+    confidence: float
+    mask: NDArray[np.bool_] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """The model's answer to one question about one scene.
+
+    Attributes:
+        scene: what was looked at.
+        question: as the user put it.
+        text: the model's own words, ``<p>`` and ``<pix>`` tokens included; `words` is the same for people.
+        regions: one a mark, in the order given.
+        masks: one a ``<pix>`` of the text, in order.
+    """
+
+    scene: Scene
+    question: str
+    text: str
+    regions: tuple[AnsweredRegion, ...]
+    masks: tuple[AnsweredMask, ...]
+
+    @property
+    def words(self) -> str:
+        """The text without phrase and mask tokens."""
+        return readable(self.text)
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer as plain values, masks as COCO run lengths.
+
+        A region's ``mask`` is the index of its mask in ``masks``, or None.
+        """
+        return {
+            "question": self.question,
+            "text": self.text,
+            "words": self.words,
+            "image": self._image_json(),
+            "regions": [self._region_json(region) for region in self.regions],
+            "masks": [
+                {
+                    "region": mask.region,
+                    "phrase": mask.phrase,
+                    "confidence": round(mask.confidence, 6),
+                    "area_px": int(mask.array.sum()),
+                    **_without_kind(Mask.from_array(mask.array).to_json()),
+                }
+                for mask in self.masks
+            ],
+        }
+
+    def to_geojson(self) -> dict[str, Any]:
+        """A FeatureCollection of every mark and every mask that holds a pixel.
+
+        Coordinates are longitude and latitude (WGS84) where the scene has a georeference. Where it has none
+        they are pixels, x right and y down: then the collection has a null ``crs`` and every feature says
+        ``"coordinates": "pixels"``.
+        """
+        georeference = self.scene.georeference
+        place: Place = _stay if georeference is None else georeference.ring_to_wgs84
+        coordinates = "pixels" if georeference is None else "wgs84"
+        features = [
+            _feature(
+                mark_geometry(region.mark, place),
+                role="mark",
+                region=region.number,
+                kind=region.mark.kind,
+                label=region.label or None,
+                confidence=round(region.confidence, 6) if region.label else None,
+                coordinates=coordinates,
+            )
+            for region in self.regions
+        ]
+        features += [
+            _feature(
+                mask_geometry(mask.array, place),
+                role="mask",
+                region=mask.region,
+                phrase=mask.phrase,
+                label=self._label(mask.region),
+                confidence=round(mask.confidence, 6),
+                area_m2=self._square_metres(mask.array),
+                coordinates=coordinates,
+            )
+            for mask in self.masks
+            if mask.array.any()
+        ]
+        collection: dict[str, Any] = {"type": "FeatureCollection", "features": features}
+        if georeference is None:
+            collection["crs"] = None
+        collection["answer"] = {"question": self.question, "words": self.words, "image": self._image_json()}
+        return collection
+
+    def draw(self) -> Image.Image:
+        """The scene with masks laid over it, marks outlined and numbered, and labels beside them."""
+        notes = [
+            Note(mark=region.mark, number=region.number, text=region.label, colour=region.number - 1)
+            for region in self.regions
+        ]
+        free_colour = len(self.regions)
+        overlays = []
+        for mask in self.masks:
+            is_bound = mask.region is not None and mask.region <= len(self.regions)
+            colour = (mask.region or 0) - 1 if is_bound else free_colour
+            free_colour += not is_bound
+            # A bound mask needs no words of its own: its region's label stands beside the mark.
+            text = "" if is_bound else mask.phrase or ""
+            overlays.append(Overlay(array=mask.array, text=text, colour=colour))
+        return draw_scene(self.scene.pixels, notes=notes, overlays=overlays)
+
+    def _label(self, number: int | None) -> str | None:
+        labels = (region.label for region in self.regions if region.number == number)
+        return next((label for label in labels if label), None)
+
+    def _square_metres(self, mask: NDArray[np.bool_]) -> float | None:
+        metres = self.scene.ground_sample_distance
+        return None if metres is None else round(float(mask.sum()) * metres**2, 2)
+
+    def _image_json(self) -> dict[str, Any]:
+        return {
+            "path": None if self.scene.path is None else str(self.scene.path),
+            "width": self.scene.width,
+            "height": self.scene.height,
+            "sensor": self.scene.sensor,
+            "notes": list(self.scene.notes),
+        }
+
+    def _region_json(self, region: AnsweredRegion) -> dict[str, Any]:
+        bounds = region.mark.bounds()
+        mask = next((index for index, mask in enumerate(self.masks) if mask.array is region.mask), None)
+        return {
+            "number": region.number,
+            "label": region.label,
+            "confidence": round(region.confidence, 6),
+            "mark": region.mark.to_json(),
+            "box": [bounds.x0, bounds.y0, bounds.x1, bounds.y1],
+            "mask": mask,
+        }
+
+
+def _stay(points: Sequence[tuple[float, float]]) -> Vertices:
+    return tuple(points)
+
+
+def _feature(geometry: dict[str, Any], **properties: object) -> dict[str, Any]:
+    return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+
+def _without_kind(mask: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in mask.items() if key != "kind"}
