@@ -1,0 +1,69 @@
+"""The model as people use it: look at a scene, then ask.
+
+An `Assistant` gives out `Session`s and answers batches of independent questions. It knows no file of weights
+(`loading` does) and no tensor (`generation` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from earthgptx.data.imagery import Scene
+from earthgptx.data.sample import Turn
+from earthgptx.inference.answer import Answer
+from earthgptx.inference.generation import Generator, Request
+from earthgptx.inference.questions import check_marks, check_question
+from earthgptx.inference.reading import read_answer
+from earthgptx.inference.session import Question, Session
+
+__all__ = ["Assistant", "Question", "Session"]
+
+
+class Assistant:
+    """A loaded model, ready to look and to answer."""
+
+    def __init__(self, generator: Generator) -> None:
+        self.generator = generator
+
+    def look(self, scene: Scene) -> Session:
+        """Encodes a scene, once for all questions of the session."""
+        return Session(scene=scene, views=self.generator.look(scene), generator=self.generator)
+
+    def answer(
+        self,
+        questions: Sequence[Question],
+        *,
+        max_new_tokens: int = 256,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> list[Answer]:
+        """Answers independent questions in one batch, about one scene or many.
+
+        All questions are checked before the first is answered.
+
+        Args:
+            questions: each with a session of this assistant.
+            max_new_tokens: where to stop an answer that does not end.
+            temperature: 0 takes the likeliest word each time; higher values sample.
+            seed: of the sampling.
+
+        Raises:
+            EarthGPTXError: one of those of `questions.check_question` and `questions.check_marks`.
+        """
+        requests = [_request(question) for question in questions]
+        if not requests:
+            return []
+        generated = self.generator.generate(
+            requests, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed, on_text=None
+        )
+        return [
+            read_answer(question.session.scene, request.turns[0].text, request.marks, one)
+            for question, request, one in zip(questions, requests, generated, strict=True)
+        ]
+
+
+def _request(question: Question) -> Request:
+    scene = question.session.scene
+    marks = check_marks(question.marks, width=scene.width, height=scene.height)
+    text = check_question(question.text, len(marks))
+    return Request(views=question.session.views, turns=(Turn(role="user", text=text),), marks=marks)

@@ -1,0 +1,76 @@
+"""Marks from a file: GeoJSON of a map or of a picture, one region a feature, in the file's order.
+
+Positions become pixels of the scene they are read for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from earthgptx.data.imagery import Scene
+from earthgptx.errors import MalformedMark
+from earthgptx.shapes import Mark, mark_from_geojson_geometry
+
+_WGS84_NAMES = ("CRS84", "EPSG:4326", "EPSG::4326")
+
+
+def read_marks(path: Path, scene: Scene) -> tuple[Mark, ...]:
+    """Reads a FeatureCollection, a Feature or a bare geometry.
+
+    Coordinates are longitude and latitude (WGS84, as RFC 7946 has it) where the scene has a georeference,
+    else pixels. A feature whose properties hold ``"coordinates": "pixels"``, as `Answer.to_geojson` writes
+    them, is in pixels whatever the scene; features with ``"role": "mask"`` are answers, not marks, and are
+    passed over.
+
+    Args:
+        path: the file.
+        scene: what the marks are drawn on.
+
+    Raises:
+        MalformedMark: no such file, not GeoJSON, another coordinate system, or no feature to mark.
+    """
+    if not path.is_file():
+        raise MalformedMark(f"There is no file of marks {path}.")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise MalformedMark(f"{path.name} is not JSON: {error}.") from error
+    features = _features(content, path.name)
+    marks = [
+        mark_from_geojson_geometry(geometry, _to_pixel(properties, content, scene, path.name))
+        for geometry, properties in features
+        if properties.get("role") != "mask"
+    ]
+    if not marks:
+        raise MalformedMark(f"{path.name} holds {len(features)} features and 0 marks.")
+    return tuple(marks)
+
+
+def _features(content: Any, name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """(geometry, properties) of every feature."""
+    kind = content.get("type") if isinstance(content, dict) else None
+    if kind == "FeatureCollection" and isinstance(content.get("features"), list):
+        return [pair for feature in content["features"] for pair in _features(feature, name)]
+    if kind == "Feature" and isinstance(content.get("geometry"), dict):
+        return [(content["geometry"], content.get("properties") or {})]
+    if isinstance(kind, str) and "coordinates" in content:
+        return [(content, {})]
+    raise MalformedMark(
+        f"{name} is not GeoJSON: a {kind or type(content).__name__!r} where a feature should be."
+    )
+
+
+def _to_pixel(
+    properties: dict[str, Any], content: dict[str, Any], scene: Scene, name: str
+) -> Callable[[float, float], tuple[float, float]] | None:
+    if scene.georeference is None or properties.get("coordinates") == "pixels":
+        return None
+    crs = content.get("crs")
+    if crs is not None and not any(known in str(crs) for known in _WGS84_NAMES):
+        raise MalformedMark(
+            f"{name} is in the coordinate system {crs}; GeoJSON marks must be in WGS84 degrees."
+        )
+    return scene.georeference.from_wgs84

@@ -1,0 +1,100 @@
+"""A dialogue about one scene, which is encoded once however many questions follow.
+
+A `Session` holds exactly three things: the scene as the model sees it, the marks under discussion and the
+turns so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from earthgptx.data.imagery import Scene
+from earthgptx.data.sample import Turn
+from earthgptx.inference.answer import Answer
+from earthgptx.inference.generation import Generator, Request, SceneViews
+from earthgptx.inference.questions import check_marks, check_question
+from earthgptx.inference.reading import read_answer
+from earthgptx.shapes import Mark
+
+
+class Session:
+    """One scene, asked about again and again.
+
+    A question with new marks opens a new dialogue, whose regions are numbered from 1. A question without
+    marks, or with the same ones, goes on with the dialogue, so that "and the second one?" is understood.
+    """
+
+    def __init__(self, scene: Scene, views: SceneViews, generator: Generator) -> None:
+        self.scene = scene
+        self.views = views
+        self._generator = generator
+        self._marks: tuple[Mark, ...] = ()
+        self._turns: tuple[Turn, ...] = ()
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """The marks under discussion: the first is ``<Region 1>``."""
+        return self._marks
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """What was said so far, user and model in turn."""
+        return self._turns
+
+    def ask(
+        self,
+        text: str,
+        marks: Sequence[Mark] = (),
+        *,
+        max_new_tokens: int = 256,
+        temperature: float = 0.0,
+        seed: int = 0,
+        stream: Callable[[str], None] | None = None,
+    ) -> Answer:
+        """Asks one question. If it fails, or is interrupted, the dialogue stays as it was.
+
+        Args:
+            text: the question; ``<Region 2>`` names the second mark.
+            marks: in the scene's pixels; none goes on with the marks given before.
+            max_new_tokens: where to stop an answer that does not end.
+            temperature: 0 takes the likeliest word each time; higher values sample.
+            seed: of the sampling.
+            stream: called with each piece of text as it is generated.
+
+        Raises:
+            EarthGPTXError: one of those of `questions.check_question` and `questions.check_marks`.
+        """
+        marks = check_marks(marks, width=self.scene.width, height=self.scene.height) or self._marks
+        history = self._turns if marks == self._marks else ()
+        question = check_question(text, len(marks))
+        turns = (*history, Turn(role="user", text=question))
+        [generated] = self._generator.generate(
+            [Request(views=self.views, turns=turns, marks=marks)],
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            seed=seed,
+            on_text=None if stream is None else lambda _, piece: stream(piece),
+        )
+        self._marks = marks
+        self._turns = (*turns, Turn(role="model", text=generated.text))
+        return read_answer(self.scene, question, marks, generated)
+
+    def reset(self) -> None:
+        """Forgets the dialogue and its marks; the scene stays encoded."""
+        self._marks, self._turns = (), ()
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question of a batch: no dialogue before it, none after it.
+
+    Attributes:
+        session: the scene that it is about; its dialogue is neither read nor changed.
+        text: the question.
+        marks: in the scene's pixels.
+    """
+
+    session: Session
+    text: str
+    marks: tuple[Mark, ...] = ()
