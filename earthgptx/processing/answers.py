@@ -145,6 +145,11 @@ def readable(text: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
+def without_tokens(piece: str) -> str:
+    """A piece of streamed text without phrase, mask and placeholder tokens, its spaces as they were."""
+    return _TOKENS.sub("", piece)
+
+
 def label_of(text: str) -> str:
     """The bare label in a region's answer: no tokens, no full stop at its end ("Ship. <pix>" -> "Ship")."""
     return " ".join(readable(text).split()).strip(_EDGE_PUNCTUATION)
