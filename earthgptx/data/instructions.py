@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from earthgptx.data import phrasing
-from earthgptx.data.datasets.class_names import SCENES, labels_of_sensor, plural, with_article
+from earthgptx.data.datasets.class_names import SCENES, absent_label, plural, with_article
 from earthgptx.data.freeform import fixed_mark
 from earthgptx.data.sample import LabelledImage, LabelledObject, PixelTarget, Region, Sample, Turn
 from earthgptx.data.wording import (
@@ -195,9 +195,9 @@ def _count(image: LabelledImage, rng: random.Random, seed: int) -> Sample | None
 def _count_turns(image: LabelledImage, rng: random.Random) -> tuple[str, str] | None:
     counts = Counter(item.label for item in image.objects)
     countable = [label for label, count in counts.items() if count <= MAX_COUNT]
-    absent = [label for label in labels_of_sensor(image.sensor) if label not in counts]
-    if counts and absent and rng.random() < ABSENT_SHARE:
-        label = rng.choice(absent)
+    absent = absent_label(image.sensor, counts, rng)
+    if counts and absent is not None and rng.random() < ABSENT_SHARE:
+        label = absent
     elif countable:
         # Higher counts are rarer, so a class with more objects is asked for more often.
         label = rng.choices(countable, weights=[math.sqrt(counts[label]) for label in countable])[0]
@@ -220,11 +220,11 @@ def _vqa(image: LabelledImage, rng: random.Random, seed: int) -> Sample | None:
 
 def _vqa_presence(image: LabelledImage, rng: random.Random, seed: int) -> Sample | None:
     present = list(dict.fromkeys(item.label for item in image.objects))
-    absent = [label for label in labels_of_sensor(image.sensor) if label not in present]
-    if not present or not absent:
+    absent = absent_label(image.sensor, present, rng)
+    if not present or absent is None:
         return None
     is_yes = rng.random() < 0.5
-    turns = _yes_or_no("vqa_presence", rng.choice(present if is_yes else absent), is_yes, rng)
+    turns = _yes_or_no("vqa_presence", rng.choice(present) if is_yes else absent, is_yes, rng)
     return _sample(image, "vqa", rng, turns)
 
 
@@ -234,9 +234,9 @@ def _vqa_identity(image: LabelledImage, rng: random.Random, seed: int) -> Sample
     chosen = _choose_objects(image, range(len(image.objects)), rng, 2)
     number = rng.randint(1, len(chosen))
     truth = image.objects[chosen[number - 1]].label
-    others = [label for label in labels_of_sensor(image.sensor) if label != truth]
-    is_yes = rng.random() < 0.5
-    label = truth if is_yes else rng.choice(others)
+    other = absent_label(image.sensor, (truth,), rng)
+    is_yes = other is None or rng.random() < 0.5
+    label = truth if is_yes or other is None else other
     turns = _yes_or_no("vqa_identity", label, is_yes, rng, regions=_names((number,)))
     return _sample(image, "vqa", rng, turns, regions=_mark(image, chosen, rng, seed))
 

@@ -2,7 +2,7 @@
 
 The first sentence of a table is the usual one, for evaluation and for a good part of training; where the
 paper states its own instruction, that is it. `instructions` fills in the braces: ``{regions}`` with names of
-regions, ``{label}``, ``{labels}`` and ``{a_label}`` with a class in the singular, plural and with its article.
+regions, ``{label}``, ``{labels}`` and ``{a_label}`` with a class: singular, plural and with its article.
 """
 
 from __future__ import annotations
