@@ -196,7 +196,8 @@ def _checked_path(path: Polygon | Scribble) -> Polygon | Scribble:
     polygon = Polygon(_without_closure(points))
     if len(polygon.points) < 3:
         raise MalformedMark(f"A polygon needs 3 different vertices, but it has {len(polygon.points)}.")
-    if polygon.area == 0:
+    corners = np.array(polygon.points)
+    if np.linalg.matrix_rank(corners - corners[0]) < 2:  # all on a line; a bow tie's area is zero as well
         raise MalformedMark(f"The polygon's {len(polygon.points)} vertices enclose no area.")
     crossing = _crossing_edges(polygon)
     if crossing is not None:
