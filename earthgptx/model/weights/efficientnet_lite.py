@@ -56,7 +56,7 @@ def convert_efficientnet_lite(path: Path, *, stages: tuple[Stage, ...] = LITE2_S
             )
         weight, gain, bias, mean, variance = (source[name].double() for name in names)
         gain = gain / torch.sqrt(variance + _BATCH_NORM_EPSILON)
-        state[f"{ours}.weight"] = (weight * gain.view(-1, 1, 1, 1)).float()
+        state[f"{ours}.weight"] = (weight * gain.view(-1, 1, 1, 1)).float().contiguous()  # stored transposed
         state[f"{ours}.bias"] = (bias - mean * gain).float()
         left.difference_update(names)
     if left:
