@@ -1,8 +1,8 @@
-"""The three benchmarks, as plain functions: referring object classification, pixel grounding, image captioning.
+"""The benchmarks, as plain functions: referring object classification, pixel grounding, image captioning.
 
-Each asks an assistant about every labelled object or image of its data sets, keeps the answers in a journal and
-scores them. A data set that is not in the folder is skipped, with a sentence in the report. Answers are greedy,
-so a benchmark run twice gives one report.
+Each asks an assistant about every labelled object or image of its data sets, keeps the answers in a journal
+and scores them. A data set that is not in the folder is skipped, with a sentence in the report. Answers are
+greedy, so a benchmark run twice gives one report.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from earthgptx.data.phrasing import PHRASES
 from earthgptx.data.sample import LabelledObject
 from earthgptx.evaluation.metrics import captions, labels, masks
 from earthgptx.evaluation.metrics.labels import LabelPair
@@ -34,9 +35,10 @@ ROC_DATASETS = ("vhr10", "ssdd", "hituav", "sar_acd", "mstar")
 GROUNDING_DATASETS = ("vhr10", "ssdd")
 CAPTIONING_DATASETS = ("rsicd",)
 
-ROC_QUESTION = "Please identify the object category of each marked region in the image."
-GROUNDING_QUESTION = "Please segment each marked region."
-CAPTIONING_QUESTION = "Please provide a one-sentence caption of the image."
+# The usual sentence of each task; for classification it is the paper's own.
+ROC_QUESTION = PHRASES["roc"][0]
+GROUNDING_QUESTION = PHRASES["segment_region"][0]
+CAPTIONING_QUESTION = PHRASES["image_caption"][0]
 
 # Eight regions of the longest class name need some 120 tokens; a mask costs seven tokens a region.
 MAX_LABEL_TOKENS = 192
@@ -52,13 +54,18 @@ def _quiet(_done: int, _total: int) -> None:
 
 
 def roc(
-    assistant: Answerer, conditions: Conditions, journal: Journal, *, embed: Embed, progress: Progress = _quiet
+    assistant: Answerer,
+    conditions: Conditions,
+    journal: Journal,
+    *,
+    embed: Embed,
+    progress: Progress = _quiet,
 ) -> Scores:
-    """Referring object classification: names every labelled object of all sensors, several marks to a question.
+    """Referring object classification: the name of every labelled object of all sensors, some a question.
 
     The headline is over all regions of all data sets together. The SAR chips (SAR-ACD's aircraft and MSTAR's
-    vehicles, where the whole chip is the region and the label is a type) count like any other region; they have
-    rows of their own under ``by_dataset``. A region without an answer scores 0 in every metric.
+    vehicles, where the whole chip is the region and the label is a type) count like any other region; they
+    have rows of their own under ``by_dataset``. A region without an answer scores 0 in every metric.
 
     Args:
         assistant: who is asked.
@@ -68,7 +75,7 @@ def roc(
         progress: is told how far the run is.
     """
     images, notes = labelled_images(ROC_DATASETS, conditions)
-    questions = questions_about_objects(images, ROC_QUESTION, conditions)
+    questions = questions_about_objects(images, lambda _: ROC_QUESTION, conditions)
     predictions = _ask(assistant, questions, journal, _record_labels, conditions, progress, MAX_LABEL_TOKENS)
 
     def score(part: Sequence[Prediction]) -> dict[str, float]:
@@ -115,7 +122,9 @@ def grounding(
         progress: is told how far the run is.
     """
     images, notes = labelled_images(GROUNDING_DATASETS, conditions)
-    questions = questions_about_objects(images, GROUNDING_QUESTION, conditions, wanted=lambda item: item.has_mask)
+    questions = questions_about_objects(
+        images, _grounding_question, conditions, wanted=lambda item: item.has_mask
+    )
     predictions = _ask(assistant, questions, journal, _record_masks, conditions, progress, MAX_LABEL_TOKENS)
     regions = [region for one in predictions for region in one.regions]
     by_class = _grouped(regions, lambda region: region.truth)
@@ -156,7 +165,9 @@ def captioning(
         for image in images
         if image.captions
     ]
-    predictions = _ask(assistant, questions, journal, _record_caption, conditions, progress, MAX_CAPTION_TOKENS)
+    predictions = _ask(
+        assistant, questions, journal, _record_caption, conditions, progress, MAX_CAPTION_TOKENS
+    )
     return Scores(
         metrics=_caption_scores(predictions),
         by_sensor=_scored(predictions, lambda one: one.sensor, _caption_scores),
@@ -188,6 +199,10 @@ def _ask(
         max_new_tokens=max_new_tokens,
         progress=progress,
     )
+
+
+def _grounding_question(num_regions: int) -> str:
+    return GROUNDING_QUESTION.format(regions="each marked region" if num_regions > 1 else "the marked region")
 
 
 def _record_labels(question: PosedQuestion, answer: Answer) -> Prediction:

@@ -1,7 +1,8 @@
 """`earthgptx evaluate`: loads a model, runs one benchmark on a folder of data sets, writes the report.
 
-The function returns the report and prints nothing but the progress bar, which goes to stderr; the command line
-prints the table. The answers lie beside the report in ``<out>.predictions.jsonl`` from the first batch on.
+The function returns the report and prints nothing but the progress bar, which goes to stderr; the command
+line prints the table. The answers lie beside the report in ``<out>.predictions.jsonl`` from the first batch
+on.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from earthgptx.errors import UnknownBenchmark
 from earthgptx.evaluation import questions
@@ -44,16 +52,18 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Picks the point and free-form marks.")] = 0,
     regions: Annotated[int, typer.Option(min=1, help="Most regions marked in one question.")] = 8,
     batch_size: Annotated[int, typer.Option(min=1, help="Questions answered together.")] = 8,
-    limit: Annotated[int | None, typer.Option(min=1, help="Images of each data set; all if not given.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Images of each data set; all if not given.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
     fresh: Annotated[bool, typer.Option("--fresh", help="Do not go on with an unfinished run.")] = False,
 ) -> Report:
     """Measure a model on labelled imagery and write a report.
 
-    A run that was stopped goes on where it was when the same command is given again. A data set that the folder
-    does not hold is skipped, and the report says so.
+    A run that was stopped goes on where it was when the same command is given again. A data set that the
+    folder does not hold is skipped, and the report says so.
 
-    Example: earthgptx evaluate roc --data ../shared/data --split val --marks box --model nano --out report.json
+    Example: earthgptx evaluate roc --data ../shared/data --split val --marks point --out report.json
     """
     if benchmark not in BENCHMARKS:
         raise UnknownBenchmark(f"There is no benchmark {benchmark!r}; choose one of {', '.join(BENCHMARKS)}.")

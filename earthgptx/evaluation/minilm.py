@@ -43,7 +43,8 @@ def embedder(folder: Path) -> Callable[[list[str]], np.ndarray]:
     def embed_batch(texts: list[str]) -> np.ndarray:
         tokens = tokenizer(texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
         states = model(**tokens).last_hidden_state  # (n, T, 384)
-        weights = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)  # (n, T, 1): padding has no say in the mean
+        # (n, T, 1), zero on padding, which has no say in the mean
+        weights = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
         means = (states * weights).sum(dim=1) / weights.sum(dim=1)
         return torch.nn.functional.normalize(means, dim=1).numpy()
 

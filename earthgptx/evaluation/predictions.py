@@ -1,8 +1,9 @@
 """What a model answered to each question, and the file those answers are kept in while a benchmark runs.
 
-The file is JSON Lines: the settings, then one line a question in the order answered, then a closing mark. Each
-line is written and flushed before the next question is asked, so a run that is stopped, even by `kill -9`, goes on
-where it was when the same command is given again. Scores are always computed from what was written here.
+The file is JSON Lines: the settings, then one line a question in the order answered, then a closing mark.
+Each line is written and flushed before the next question is asked, so a run that is stopped, even by `kill
+-9`, goes on where it was when the same command is given again. Scores are always computed from what was
+written here.
 """
 
 from __future__ import annotations
@@ -107,8 +108,8 @@ class Journal:
     def open(cls, path: Path, settings: Settings, *, fresh: bool = False) -> Journal:
         """Goes on with the unfinished run in `path`, or starts a new one there.
 
-        A file with other settings, or of a run that came to its end, is renamed to ``*.previous.jsonl`` and left
-        alone: a finished measurement that is started again is measured again.
+        A file with other settings, or of a run that came to its end, is renamed to ``*.previous.jsonl`` and
+        left alone: a finished measurement that is started again is measured again.
 
         Args:
             path: the JSON Lines file; its folder is made if need be.
@@ -123,7 +124,9 @@ class Journal:
         if path.exists():
             predictions = None if fresh else _unfinished(path, written)
             if predictions is not None:
-                logger.info("%d answers of an earlier, unfinished run are taken from %s", len(predictions), path)
+                logger.info(
+                    "%d answers of an earlier, unfinished run are taken from %s", len(predictions), path
+                )
                 return cls(path, path.open("a", encoding="utf-8"), predictions)
             kept = path.with_suffix(".previous.jsonl")
             os.replace(path, kept)
@@ -174,7 +177,9 @@ def _parse_line(line: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except ValueError as error:
-        raise MalformedDataset(f"Line {number} of {path} is not JSON; use --fresh or another --out.") from error
+        raise MalformedDataset(
+            f"Line {number} of {path} is not JSON; use --fresh or another --out."
+        ) from error
     if not isinstance(record, dict):
         raise MalformedDataset(f"Line {number} of {path} is no prediction; use --fresh or another --out.")
     return record
@@ -201,6 +206,6 @@ def _region_from_json(record: Mapping[str, Any]) -> RegionPrediction:
         truth=record["truth"],
         label=record["label"],
         confidence=record["confidence"],
-        mask=Mask(*mask["size"], counts=mask["counts"]) if mask else None,
+        mask=Mask(height=mask["size"][0], width=mask["size"][1], counts=mask["counts"]) if mask else None,
         overlap=Overlap(intersection=overlap[0], union=overlap[1]) if overlap else None,
     )

@@ -1,8 +1,9 @@
 """Labelled images to posed questions, and posed questions to predictions, a few images at a time.
 
-An image is encoded once for all its questions. Questions of one window of images are sorted by their number of
-marks before they are cut into batches, so that a batch holds prompts of much the same length; since batching
-changes no answer, the order is free. This module neither knows what is asked nor scores what comes back.
+An image is encoded once for all its questions. Questions of one window of images are sorted by their number
+of marks before they are cut into batches, so that a batch holds prompts of much the same length; since
+batching changes no answer, the order is free. This module neither knows what is asked nor scores what comes
+back.
 """
 
 from __future__ import annotations
@@ -104,7 +105,9 @@ class PosedQuestion:
     text: str
 
 
-def labelled_images(names: Sequence[str], conditions: Conditions) -> tuple[list[LabelledImage], tuple[str, ...]]:
+def labelled_images(
+    names: Sequence[str], conditions: Conditions
+) -> tuple[list[LabelledImage], tuple[str, ...]]:
     """The images of those data sets that are there, and a sentence for each that is not.
 
     Raises:
@@ -123,7 +126,9 @@ def labelled_images(names: Sequence[str], conditions: Conditions) -> tuple[list[
             found = found[: conditions.limit]
         images.extend(found)
     if not images:
-        raise MalformedDataset(f"{conditions.data} holds no {conditions.split} split of any of {', '.join(names)}.")
+        raise MalformedDataset(
+            f"{conditions.data} holds no {conditions.split} split of any of {', '.join(names)}."
+        )
     for note in notes:
         logger.warning("%s", note)
     return images, tuple(notes)
@@ -131,7 +136,7 @@ def labelled_images(names: Sequence[str], conditions: Conditions) -> tuple[list[
 
 def questions_about_objects(
     images: Sequence[LabelledImage],
-    text: str,
+    text: Callable[[int], str],
     conditions: Conditions,
     *,
     wanted: Callable[[LabelledObject], bool] = lambda _: True,
@@ -140,7 +145,7 @@ def questions_about_objects(
 
     Args:
         images: whose objects are asked about; one without objects gives no question.
-        text: the same words for all.
+        text: the words, given the number of marks.
         conditions: kind and seed of the marks, and how many regions one question may hold.
         wanted: which objects are asked about.
     """
@@ -151,7 +156,8 @@ def questions_about_objects(
             chosen = tuple(indices[start : start + conditions.regions_per_question])
             marks = tuple(fixed_mark(image, index, conditions.marks, conditions.seed) for index in chosen)
             key = f"{image.id}:{','.join(map(str, chosen))}"
-            questions.append(PosedQuestion(key=key, image=image, objects=chosen, marks=marks, text=text))
+            words = text(len(chosen))
+            questions.append(PosedQuestion(key=key, image=image, objects=chosen, marks=marks, text=words))
     return questions
 
 
@@ -165,7 +171,7 @@ def ask_all(
     max_new_tokens: int,
     progress: Progress,
 ) -> list[Prediction]:
-    """Puts every question that the journal has no answer to, and gives all predictions in the questions' order.
+    """Puts every question that the journal has no answer to; gives all predictions in the questions' order.
 
     Args:
         assistant: who is asked.
@@ -217,6 +223,7 @@ def _open(image: LabelledImage) -> Scene:
     scene = Scene.open(image.path, sensor=image.sensor)
     if (scene.width, scene.height) != (image.width, image.height):
         raise MalformedDataset(
-            f"{image.path} is {scene.width} x {scene.height} but its annotations say {image.width} x {image.height}."
+            f"{image.path} is {scene.width} x {scene.height} "
+            f"but its annotations say {image.width} x {image.height}."
         )
     return scene

@@ -1,7 +1,7 @@
 """What is left of an evaluation: numbers, how they were come by, as JSON and as a Markdown table.
 
-SS, S-IoU and accuracy are given in percent, as the papers print them; everything else is a fraction (CIDEr has no
-unit). ``units`` in the JSON file says so for each number.
+SS, S-IoU and accuracy are given in percent, as the papers print them; everything else is a fraction (CIDEr
+has no unit). ``units`` in the JSON file says so for each number.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Scores:
         by_sensor, by_dataset: the same names for each part.
         by_class: a few of the names for each true class; empty for image captions.
         confusion: truth -> said -> regions; empty where no labels were asked for.
-        counts: images, questions, regions or captions, unanswered ones, answers taken over from a stopped run.
+        counts: images, questions, regions or captions, unanswered ones, answers of a run that was resumed.
         notes: sentences on what was skipped and why.
     """
 
@@ -78,7 +78,9 @@ class Report:
         """Writes the JSON form; a reader never sees half a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(path.name + ".part")
-        unfinished.write_text(json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        unfinished.write_text(
+            json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
         os.replace(unfinished, path)
 
     def to_markdown(self) -> str:
@@ -93,7 +95,9 @@ class Report:
         if mistakes := _mistakes(scores.confusion):
             blocks.append("Most frequent mistakes: " + "; ".join(mistakes) + ".")
         if scores.counts:
-            blocks.append(", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in scores.counts.items()))
+            blocks.append(
+                ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in scores.counts.items())
+            )
         return "\n\n".join([*blocks, *scores.notes]) + "\n"
 
 
@@ -108,11 +112,13 @@ def checkpoint_hash(folder: Path) -> str:
 
 
 def git_commit(folder: Path) -> str | None:
-    """The commit that `folder` is checked out at, with "+changes" if tracked files differ; None outside of git."""
+    """The commit checked out in `folder`, with "+changes" if tracked files differ; None outside of git."""
     git = shutil.which("git")
     if git is None:
         return None
-    head = subprocess.run([git, "-C", folder, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    head = subprocess.run(
+        [git, "-C", folder, "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
     if head.returncode != 0:
         return None
     dirty = subprocess.run([git, "-C", folder, "diff", "--quiet", "HEAD"], capture_output=True, check=False)
@@ -120,7 +126,7 @@ def git_commit(folder: Path) -> str | None:
 
 
 def machine() -> str:
-    """Processor architecture, cores, system, and the versions that numbers may depend on; no name of the host."""
+    """Processor, cores, system and the versions that numbers may depend on; not the host's name."""
     cores = os.cpu_count() or 0
     return (
         f"{platform.machine()}, {cores} cores, {platform.system()}, Python {platform.python_version()}, "
@@ -147,6 +153,11 @@ def _cell(name: str, value: float) -> str:
 
 
 def _mistakes(confusion: Mapping[str, Mapping[str, int]]) -> list[str]:
-    wrong = [(count, truth, said) for truth, row in confusion.items() for said, count in row.items() if said != truth]
+    wrong = [
+        (count, truth, said)
+        for truth, row in confusion.items()
+        for said, count in row.items()
+        if said != truth
+    ]
     wrong.sort(key=lambda mistake: (-mistake[0], mistake[1:]))
     return [f"{truth} called {said} ({count})" for count, truth, said in wrong[:MAX_MISTAKES_SHOWN]]

@@ -46,10 +46,15 @@ def test_what_is_written_is_read_back(one: Prediction):
 
 def test_an_interrupted_run_goes_on(tmp_path: Path):
     path = tmp_path / "deep" / "answers.jsonl"
-    with pytest.raises(KeyboardInterrupt), Journal.open(path, SETTINGS) as journal:
-        journal.write(prediction("a"))
-        journal.write(prediction("b"))
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with Journal.open(path, SETTINGS) as journal:
+            journal.write(prediction("a"))
+            journal.write(prediction("b"))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     with Journal.open(path, SETTINGS) as journal:
         assert journal.num_resumed == 2
         assert list(journal.predictions.values()) == [prediction("a"), prediction("b")]

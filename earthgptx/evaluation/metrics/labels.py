@@ -1,12 +1,12 @@
 """Scores of predicted category names: S-IoU, exact accuracy, and the confusion of one class with another.
 
-Strings come in pairs (prediction, truth); a prediction of None is a region the model did not answer. All scores
-are strict: a region without an answer counts as 0 and is never dropped from the mean, unlike the evaluation
-scripts in circulation, which loop over the predicted lines and so forgive what was left out.
+Strings come in pairs (prediction, truth); a prediction of None is a region the model did not answer. All
+scores are strict: a region without an answer counts as 0 and is never dropped from the mean, unlike the
+evaluation scripts in circulation, which loop over the predicted lines and so forgive what was left out.
 
 Clean-up, applied to prediction and truth alike before anything is compared: lower case; the characters
-``_ . : , ; ! ?``, quotes and brackets become spaces; runs of white space become one space. Hyphens, digits and
-plurals are kept, nothing is stemmed and no stop word is removed: "ships" is not "ship", "a ship" half is.
+``_ . : , ; ! ?``, quotes and brackets become spaces; runs of white space become one space. Hyphens, digits
+and plurals are kept, nothing is stemmed and no stop word is removed: "ships" is not "ship", "a ship" half is.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def clean_label(text: str) -> str:
 def semantic_iou(prediction: str | None, truth: str) -> float:
     """S-IoU of one region: Jaccard index of the two labels' word sets, in [0, 1].
 
-    As in Osprey (Yuan et al., CVPR 2024) and Draw-and-Understand, with the clean-up of this module and a guard: a
-    prediction that is missing, or has no word in it, scores 0.
+    As in Osprey (Yuan et al., CVPR 2024) and Draw-and-Understand, with the clean-up of this module and a
+    guard: a prediction that is missing, or has no word in it, scores 0.
 
     Raises:
         ValueError: the truth has no word; no prediction could be right.
@@ -84,15 +84,19 @@ def accuracy_by_class(pairs: Iterable[LabelPair]) -> dict[str, float]:
 def confusion(pairs: Iterable[LabelPair]) -> dict[str, dict[str, int]]:
     """How often each true class was given each name: ``{truth: {prediction: regions}}``.
 
-    Names are cleaned; a region without an answer is counted under ``NOT_ANSWERED``. Rows are alphabetical, within a
-    row the most frequent name comes first.
+    Names are cleaned; a region without an answer is counted under ``NOT_ANSWERED``. Rows are alphabetical,
+    within a row the most frequent name comes first.
     """
     rows: dict[str, Counter[str]] = {}
     for pair in pairs:
         said = clean_label(pair.prediction or "") or NOT_ANSWERED
         rows.setdefault(clean_label(pair.truth), Counter())[said] += 1
-    # Ties are ordered by name, so that the order in which regions were answered leaves no trace in the report.
-    return {truth: dict(sorted(rows[truth].items(), key=lambda item: (-item[1], item[0]))) for truth in sorted(rows)}
+    # Ties are ordered by name, so that the order in which regions were answered leaves no trace in the
+    # report.
+    return {
+        truth: dict(sorted(rows[truth].items(), key=lambda item: (-item[1], item[0])))
+        for truth in sorted(rows)
+    }
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -1,7 +1,8 @@
 """Scores of predicted pixel masks: cIoU, gIoU, class-wise mIoU and the share of masks above an IoU threshold.
 
-Two masks are compared once, into an ``Overlap`` of two pixel counts, and every score is a sum over overlaps. So a
-long evaluation keeps two integers a mask instead of the masks, and any part of it can be scored again later.
+Two masks are compared once, into an ``Overlap`` of two pixel counts, and every score is a sum over overlaps.
+So a long evaluation keeps two integers a mask instead of the masks, and any part of it can be
+scored again later.
 """
 
 from __future__ import annotations
@@ -40,14 +41,17 @@ def overlap(prediction: np.ndarray | None, truth: np.ndarray) -> Overlap:
     if prediction is None:
         return Overlap(intersection=0, union=int(np.count_nonzero(truth)))
     if prediction.shape != truth.shape:
-        raise ValueError(f"a predicted mask of shape {prediction.shape} cannot meet a true one of {truth.shape}")
+        raise ValueError(
+            f"a predicted mask of shape {prediction.shape} cannot meet a true one of {truth.shape}"
+        )
     return Overlap(
-        intersection=int(np.count_nonzero(prediction & truth)), union=int(np.count_nonzero(prediction | truth))
+        intersection=int(np.count_nonzero(prediction & truth)),
+        union=int(np.count_nonzero(prediction | truth)),
     )
 
 
 def cumulative_iou(overlaps: Sequence[Overlap]) -> float:
-    """cIoU: the sum of intersections over the sum of unions, so large objects weigh more (LISA, CVPR 2024)."""
+    """cIoU: sum of intersections over sum of unions, so large objects weigh more (LISA, CVPR 2024)."""
     _refuse_empty(overlaps)
     union = sum(one.union for one in overlaps)
     return sum(one.intersection for one in overlaps) / union if union else 1.0
@@ -60,7 +64,7 @@ def mean_iou(overlaps: Sequence[Overlap]) -> float:
 
 
 def class_mean_iou(overlaps_by_class: Mapping[str, Sequence[Overlap]]) -> float:
-    """mIoU: the mean over classes of each class's cIoU, as in semantic segmentation; rare classes weigh the same."""
+    """mIoU: mean over classes of each class's cIoU, as in semantic segmentation; classes weigh the same."""
     if not overlaps_by_class:
         raise ValueError("a mean over no classes is not defined")
     return sum(cumulative_iou(overlaps) for overlaps in overlaps_by_class.values()) / len(overlaps_by_class)

@@ -20,11 +20,13 @@ Embed = Callable[[list[str]], np.ndarray]
 def semantic_similarities(pairs: Sequence[LabelPair], embed: Embed) -> list[float]:
     """SS of every pair, each in [-1, 1], in the order given.
 
-    Every distinct string is embedded once, all of them in one call: a few dozen class names stand for thousands of
-    regions. Both labels go through the clean-up of ``labels``. A region without an answer scores 0: the empty
-    string has an embedding like any other, which would otherwise earn about 0.2.
+    Every distinct string is embedded once, all of them in one call: a few dozen class names stand for
+    thousands of regions. Both labels go through the clean-up of ``labels``. A region without an answer scores
+    0: the empty string has an embedding like any other, which would otherwise earn about 0.2.
     """
-    texts = sorted({clean_label(text) for pair in pairs for text in (pair.prediction or "", pair.truth)} - {""})
+    texts = sorted(
+        {clean_label(text) for pair in pairs for text in (pair.prediction or "", pair.truth)} - {""}
+    )
     if not texts:
         return [0.0 for _ in pairs]
     vectors = np.asarray(embed(texts), dtype=np.float64)

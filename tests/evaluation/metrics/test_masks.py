@@ -21,7 +21,8 @@ from earthgptx.evaluation.metrics.masks import (
 
 MASKS = arrays.arrays(bool, (7, 9))
 OVERLAPS = st.lists(
-    st.tuples(st.integers(0, 500), st.integers(0, 500)).map(lambda one: Overlap(min(one), max(one))), min_size=1
+    st.tuples(st.integers(0, 500), st.integers(0, 500)).map(lambda one: Overlap(min(one), max(one))),
+    min_size=1,
 )
 
 
