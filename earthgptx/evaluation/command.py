@@ -35,7 +35,7 @@ from earthgptx.evaluation.minilm import load_minilm
 from earthgptx.evaluation.predictions import Journal
 from earthgptx.evaluation.questions import Conditions
 from earthgptx.evaluation.report import Report, git_commit, machine
-from earthgptx.inference.assistant import load
+from earthgptx.inference.loading import load
 
 logger = logging.getLogger(__name__)
 

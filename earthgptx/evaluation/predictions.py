@@ -124,13 +124,13 @@ class Journal:
         if path.exists():
             predictions = None if fresh else _unfinished(path, written)
             if predictions is not None:
-                logger.info(
+                logger.warning(
                     "%d answers of an earlier, unfinished run are taken from %s", len(predictions), path
                 )
                 return cls(path, path.open("a", encoding="utf-8"), predictions)
             kept = path.with_suffix(".previous.jsonl")
             os.replace(path, kept)
-            logger.info("the predictions of an earlier run were moved to %s", kept)
+            logger.warning("the predictions of an earlier run were moved to %s", kept)
         journal = cls(path, path.open("w", encoding="utf-8"), {})
         journal._write_line({"settings": written})
         return journal

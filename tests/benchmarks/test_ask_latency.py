@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from PIL import Image
+
+from earthgptx.shapes import Box, Ellipse, Point, check_mark, parse_mark
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    path = Path(__file__).parents[2] / "benchmarks" / "ask_latency.py"
+    spec = importlib.util.spec_from_file_location("ask_latency", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["ask_latency"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_child_is_timed_and_its_memory_counted(script: ModuleType):
+    code = "import time; kept = b'x' * 200_000_000; time.sleep(0.2); print('done')"
+    run = script.run_child([sys.executable, "-c", code])
+    assert run.stdout == "done\n"
+    assert run.seconds >= 0.2
+    assert 0.2 < run.peak_memory_gb < 1
+
+
+def test_a_child_that_fails_ends_the_measurement(script: ModuleType):
+    with pytest.raises(SystemExit, match="exit code 3"):
+        script.run_child([sys.executable, "-c", "raise SystemExit(3)"])
+
+
+def test_the_command_marks_what_the_python_process_marks(script: ModuleType, tmp_path: Path):
+    image = script.draw_scene(tmp_path / "scene.png")
+    with Image.open(image) as opened:
+        width, height = opened.size
+    marks = script.place_marks(width, height)
+    ask, _ = script.commands(image, marks, "optical", "nano")
+    written = {
+        word[2:]: ask[place + 1] for place, word in enumerate(ask) if word in ("--box", "--point", "--circle")
+    }
+    drawn = [Box(*marks[0]), Point(*marks[1]), Ellipse(*marks[2])]
+    assert [parse_mark(kind, text) for kind, text in written.items()] == drawn
+    for mark in drawn:
+        check_mark(mark, width, height)
