@@ -134,30 +134,28 @@ def _point(box: Box, rng: random.Random) -> Point:
 
 
 def _point_on(labelled: LabelledObject, width: int, height: int, rng: random.Random) -> Point:
-    """A click near the middle of the object that also lies on its outline's inside, where it has one.
+    """A click near the middle of the object, in a pixel of the object where its outline is known.
 
-    Draws until a point is on the object; one whose middle is bare (a ring, a bent runway) gets the pixel of
-    it nearest to the middle.
+    Draws until a point is on the object; one whose middle is bare (a ring, a bent runway) gets the centre of
+    its pixel nearest to the middle.
     """
     box = _inside(labelled.box, width, height, smallest=0.5)
+    point = _point(box, rng)
     if not labelled.has_mask:
-        return _point(box, rng)
-    size = 64
-    on_object = labelled.mask_in(box, size)
-    scale_x, scale_y = size / box.width, size / box.height
-    for _ in range(_POINT_ATTEMPTS):
-        point = _point(box, rng)
-        row, column = int((point.y - box.y0) * scale_y), int((point.x - box.x0) * scale_x)
-        if on_object[min(row, size - 1), min(column, size - 1)]:
-            return point
-    rows, columns = np.nonzero(on_object)
-    if not len(rows):
         return point
-    nearest = int(np.argmin((rows + 0.5 - size / 2) ** 2 + (columns + 0.5 - size / 2) ** 2))
-    return Point(
-        round(box.x0 + (float(columns[nearest]) + 0.5) / scale_x, _DECIMALS),
-        round(box.y0 + (float(rows[nearest]) + 0.5) / scale_y, _DECIMALS),
-    )
+    for _ in range(_POINT_ATTEMPTS):
+        x, y = math.floor(point.x), math.floor(point.y)
+        if labelled.mask_in(Box(x, y, x + 1, y + 1), 1).any():
+            return point
+        point = _point(box, rng)
+    left, top = math.floor(box.x0), math.floor(box.y0)
+    side = math.ceil(max(box.x1 - left, box.y1 - top))
+    rows, columns = np.nonzero(labelled.mask_in(Box(left, top, left + side, top + side), side))
+    if not len(rows):  # thinner than a pixel everywhere
+        return point
+    middle_x, middle_y = box.centre
+    nearest = int(np.argmin((columns + left + 0.5 - middle_x) ** 2 + (rows + top + 0.5 - middle_y) ** 2))
+    return Point(float(columns[nearest] + left + 0.5), float(rows[nearest] + top + 0.5))
 
 
 def _ellipse(box: Box, width: int, height: int, rng: random.Random) -> Ellipse:
