@@ -83,3 +83,7 @@ class UnknownBenchmark(EarthGPTXError):
 
 class MalformedRecipe(EarthGPTXError):
     """A recipe file, or an override of one of its fields, cannot be used."""
+
+
+class TrainingDiverged(EarthGPTXError):
+    """The loss is no longer a number; the last good checkpoint stays as it was."""
