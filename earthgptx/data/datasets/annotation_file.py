@@ -55,6 +55,18 @@ def field(row: dict[str, Any], key: str, path: Path) -> Any:
     return row[key]
 
 
+def extent(row: dict[str, Any], key: str, path: Path) -> int:
+    """A width or height of a record, in pixels.
+
+    Raises:
+        MalformedDataset: the record lacks it, or it is no whole number above 0.
+    """
+    value = field(row, key, path)
+    if not isinstance(value, int) or value <= 0:
+        raise MalformedDataset(f"{path}: an image's {key} must be a whole number above 0, not {value!r}.")
+    return value
+
+
 def existing_image(path: Path, named_in: Path) -> Path:
     """The path of an image that an annotation file names.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from earthgptx.data.datasets import class_names
-from earthgptx.data.datasets.annotation_file import existing_image, field, read_json, rows
+from earthgptx.data.datasets.annotation_file import existing_image, extent, field, read_json, rows
 from earthgptx.data.sample import LabelledImage, LabelledObject
 from earthgptx.errors import MalformedDataset
 from earthgptx.shapes import Box, Polygon
@@ -54,8 +54,8 @@ def read_instances(folder: Path, split: str, *, dataset: str, sensor: str) -> li
                 path=image,
                 dataset=dataset,
                 sensor=sensor,
-                width=int(field(row, "width", path)),
-                height=int(field(row, "height", path)),
+                width=extent(row, "width", path),
+                height=extent(row, "height", path),
                 objects=tuple(objects.pop(field(row, "id", path), ())),
             )
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from earthgptx.data.datasets import class_names
-from earthgptx.data.datasets.annotation_file import existing_image, field, read_json, rows
+from earthgptx.data.datasets.annotation_file import existing_image, extent, field, read_json, rows
 from earthgptx.data.sample import LabelledImage, LabelledObject
 from earthgptx.errors import MalformedDataset
 from earthgptx.shapes import Box
@@ -48,7 +48,7 @@ def read(root: Path, split: str) -> list[LabelledImage]:
         if name == _UNNAMED:
             continue
         box = _box(field(row, "bbox", path), path)
-        box = box.clipped(float(field(owner, "width", path)), float(field(owner, "height", path)))
+        box = box.clipped(extent(owner, "width", path), extent(owner, "height", path))
         if box.area > 0:
             label = class_names.canonical("hituav", name)
             objects[row["image_id"]].append(LabelledObject(box=box, label=label))
@@ -61,8 +61,8 @@ def read(root: Path, split: str) -> list[LabelledImage]:
                 path=image,
                 dataset="hituav",
                 sensor="infrared",
-                width=int(field(row, "width", path)),
-                height=int(field(row, "height", path)),
+                width=extent(row, "width", path),
+                height=extent(row, "height", path),
                 objects=tuple(objects[key]) if key in objects else (),
             )
         )
