@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,8 +35,7 @@ from earthgptx.evaluation.benchmarks import BENCHMARKS
 from earthgptx.evaluation.minilm import load_minilm
 from earthgptx.evaluation.predictions import Journal
 from earthgptx.evaluation.questions import Conditions
-from earthgptx.evaluation.report import Report, git_commit, machine
-from earthgptx.inference.loading import load
+from earthgptx.evaluation.report import Report, checkpoint_hash, git_commit, machine
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +67,10 @@ def evaluate(
     """
     if benchmark not in BENCHMARKS:
         raise UnknownBenchmark(f"There is no benchmark {benchmark!r}; choose one of {', '.join(BENCHMARKS)}.")
+    if benchmark == "captioning" and find_spec("pycocoevalcap") is None:
+        raise UnknownBenchmark("Captions are scored by pycocoevalcap: pip install 'earthgptx[eval]'.")
+    from earthgptx.inference.loading import checkpoint_folder, load
+
     conditions = Conditions(
         data=data,
         split=split,
@@ -89,13 +93,21 @@ def evaluate(
         "split": split,
         "marks": marks,
         "model": model,
-        "checkpoint_sha256": assistant.checkpoint_hash,
+        "checkpoint_sha256": checkpoint_hash(checkpoint_folder(model)),
         "seed": seed,
         "regions_per_question": regions,
     }
     with Journal.open(out.with_suffix(".predictions.jsonl"), settings, fresh=fresh) as journal:
-        with _progress_bar(benchmark) as progress:
-            scores = run(assistant, conditions, journal, progress=progress)
+        try:
+            with _progress_bar(benchmark) as progress:
+                scores = run(assistant, conditions, journal, progress=progress)
+        except KeyboardInterrupt:
+            logger.warning(
+                "Stopped: %d answers are kept in %s; the same command goes on from there.",
+                len(journal.predictions),
+                journal.path,
+            )
+            raise
         journal.finish()
     settings |= {
         "batch_size": batch_size,

@@ -1,32 +1,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from earthgptx.data.datasets import DATASETS
-from earthgptx.data.freeform import fixed_mark
-from earthgptx.data.imagery import Scene
-from earthgptx.data.sample import LabelledObject
 from earthgptx.errors import MalformedDataset
 from earthgptx.evaluation import benchmarks, questions
 from earthgptx.evaluation.predictions import Journal
 from earthgptx.evaluation.questions import Conditions
-from earthgptx.inference.answer import Answer, AnsweredMask, AnsweredRegion
-from earthgptx.inference.assistant import Question
+from tests.evaluation.fake_assistant import FakeAssistant, one_hot
 
 CAPTIONS = {"port_1": "many white ships are in the port .", "forest_2": "a piece of green forest ."}
 WIDTH, HEIGHT = 48, 40
-
-
-def embed(texts: list[str]) -> np.ndarray:
-    """One-hot: two labels are either the same or have nothing in common."""
-    return np.eye(len(texts))
 
 
 def save_picture(path: Path) -> None:
@@ -96,61 +85,6 @@ def fabricate(root: Path, split: str) -> Path:
     return root
 
 
-@dataclass(frozen=True)
-class FakeSession:
-    scene: Scene
-
-
-class FakeAssistant:
-    """Answers from the labels, through a function that may spoil the truth."""
-
-    def __init__(self, conditions: Conditions, *, label: Callable[[str], str] = str, shift: int = 0) -> None:
-        self.looked: list[Path | None] = []
-        self.batches: list[list[int]] = []
-        self.stop_after: int | None = None
-        self._label, self._shift = label, shift
-        self._images = {}
-        self._truth: dict[tuple[Path | None, object], LabelledObject] = {}
-        for source in DATASETS.values():
-            if (conditions.data / source.folder).exists():
-                for image in source.read(conditions.data, conditions.split):
-                    self._images[image.path] = image
-                    for index, item in enumerate(image.objects):
-                        self._truth[
-                            image.path, fixed_mark(image, index, conditions.marks, conditions.seed)
-                        ] = item
-
-    def look(self, scene: Scene) -> FakeSession:
-        self.looked.append(scene.path)
-        return FakeSession(scene)
-
-    def answer(
-        self, asked: Sequence[Question], *, max_new_tokens=256, temperature=0.0, seed=0
-    ) -> list[Answer]:
-        if self.stop_after is not None and len(self.batches) >= self.stop_after:
-            raise KeyboardInterrupt
-        assert temperature == 0
-        self.batches.append([len(question.marks) for question in asked])
-        return [self._answer(question) for question in asked]
-
-    def _answer(self, question: Question) -> Answer:
-        scene = question.session.scene
-        regions, masks = [], []
-        for number, mark in enumerate(question.marks, start=1):
-            item = self._truth[scene.path, mark]
-            array = np.roll(item.mask(scene.height, scene.width), self._shift, axis=1)
-            label = self._label(item.label)
-            regions.append(AnsweredRegion(number=number, mark=mark, label=label, confidence=0.9, mask=array))
-            if label:
-                masks.append(AnsweredMask(array=array, region=number, phrase=None, confidence=0.8))
-        text = (
-            "<p>" + self._images[scene.path].captions[0] + "</p>" if not question.marks else "<Region 1>: ..."
-        )
-        return Answer(
-            scene=scene, question=question.text, text=text, regions=tuple(regions), masks=tuple(masks)
-        )
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fabricate(tmp_path_factory.mktemp("data"), "val")
@@ -162,7 +96,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def run(name: str, assistant: FakeAssistant, conditions: Conditions, path: Path, progress=lambda *_: None):
-    extra = {"embed": embed} if name == "roc" else {}
+    extra = {"embed": one_hot} if name == "roc" else {}
     with Journal.open(path, {"benchmark": name}) as journal:
         return benchmarks.BENCHMARKS[name](assistant, conditions, journal, progress=progress, **extra)
 

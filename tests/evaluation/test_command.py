@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from earthgptx.cli import app
+from earthgptx.errors import MalformedDataset, UnknownBenchmark
+from earthgptx.evaluation import command
+from earthgptx.evaluation.questions import Conditions
+from earthgptx.evaluation.report import checkpoint_hash
+from tests.evaluation.fake_assistant import FakeAssistant, one_hot
+from tests.fixtures.make_all import make_all
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_all(tmp_path_factory.mktemp("data"), "val")
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def assistants(monkeypatch: pytest.MonkeyPatch, data: Path, checkpoint: Path) -> list[FakeAssistant]:
+    """The assistants that were loaded; each answers from the labels under box marks."""
+    loaded: list[FakeAssistant] = []
+
+    def load(name: str = "nano", *, device: str = "cpu") -> FakeAssistant:
+        loaded.append(FakeAssistant(Conditions(data=data)))
+        return loaded[-1]
+
+    monkeypatch.setattr("earthgptx.inference.loading.load", load)
+    monkeypatch.setattr("earthgptx.inference.loading.checkpoint_folder", lambda name: checkpoint)
+    monkeypatch.setattr(command, "load_minilm", lambda: one_hot)
+    return loaded
+
+
+@pytest.mark.usefixtures("assistants")
+@pytest.mark.parametrize(
+    ("benchmark", "names"),
+    [
+        ("roc", {"ss", "s_iou", "accuracy"}),
+        ("grounding", {"ciou", "giou"}),
+        ("captioning", {"bleu_4", "rouge_l", "cider"}),
+    ],
+)
+def test_the_command_writes_the_report_and_shows_the_table(
+    data: Path, tmp_path: Path, checkpoint: Path, benchmark: str, names: set[str]
+):
+    if benchmark == "captioning":
+        pytest.importorskip("pycocoevalcap", reason="caption scores need the eval extra")
+    out = tmp_path / "reports" / "report.json"
+    result = CliRunner().invoke(
+        app,
+        ["evaluate", benchmark, "--data", str(data), "--split", "val", "--marks", "box", "--out", str(out)],
+        catch_exceptions=False,
+    )
+    assert result.exit_code == 0, result.output
+    report = json.loads(out.read_text())
+    assert names <= set(report["metrics"])
+    assert all(names <= set(part) for part in report["by_sensor"].values())
+    assert "| **all** |" in result.output
+    settings = report["settings"]
+    assert settings["checkpoint_sha256"] == checkpoint_hash(checkpoint)
+    assert (settings["split"], settings["marks"], settings["seed"]) == ("val", "box", 0)
+    assert {"command", "git_commit", "machine", "model", "seconds"} <= set(settings)
+    lines = (tmp_path / "reports" / "report.predictions.jsonl").read_text().splitlines()
+    assert len(lines) == report["counts"]["questions"] + 2
+
+
+def test_a_stopped_command_goes_on(
+    data: Path,
+    tmp_path: Path,
+    assistants: list[FakeAssistant],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    out = tmp_path / "report.json"
+    answer: Callable[..., object] = FakeAssistant.answer
+
+    def interrupted(self: FakeAssistant, *arguments: object, **options: object) -> object:
+        self.stop_after = 2
+        return answer(self, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeAssistant, "answer", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            command.evaluate("roc", data=data, out=out, batch_size=2)
+    assert "4 answers are kept" in caplog.text
+    assert not out.exists()
+    resumed = command.evaluate("roc", data=data, out=out, batch_size=3)
+    assert resumed.scores.counts["resumed"] == 4
+    assert sum(map(len, assistants[-1].batches)) == resumed.scores.counts["questions"] - 4
+    again = command.evaluate("roc", data=data, out=out)
+    assert again.scores.counts["resumed"] == 0
+    assert again.scores.metrics == resumed.scores.metrics
+    assert again.scores.metrics["s_iou"] == 100
+
+
+def test_an_unknown_benchmark_is_refused_before_the_model_is_loaded(
+    data: Path, tmp_path: Path, assistants: list[FakeAssistant]
+):
+    with pytest.raises(UnknownBenchmark, match="roc, grounding, captioning"):
+        command.evaluate("chess", data=data, out=tmp_path / "report.json")
+    assert assistants == []
+
+
+@pytest.mark.usefixtures("assistants")
+def test_an_empty_folder_is_refused(tmp_path: Path):
+    with pytest.raises(MalformedDataset, match="no test split of any of"):
+        command.evaluate("roc", data=tmp_path, split="test", out=tmp_path / "report.json")
+
+
+def test_captions_cannot_be_scored_without_the_extra(
+    data: Path, tmp_path: Path, assistants: list[FakeAssistant], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    with pytest.raises(UnknownBenchmark, match=r"earthgptx\[eval\]"):
+        command.evaluate("captioning", data=data, out=tmp_path / "report.json")
+    assert assistants == []
