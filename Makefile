@@ -37,10 +37,10 @@ $(VENV)/.stamp-package: pyproject.toml $(VENV)/.stamp-torch
 	touch $@
 
 $(VENV)/.stamp-everything: pyproject.toml $(VENV)/.stamp-torch
-	$(PIP) install --quiet --editable '.[serve,eval,train,dev]'
+	$(PIP) install --quiet --editable '.[eval,train,dev]'
 	touch $@ $(VENV)/.stamp-package
 
-install: $(VENV)/.stamp-everything  ## a virtual environment in .venv with the package and all its extras
+install: $(VENV)/.stamp-everything  ## a virtual environment in .venv with the package and what its development needs
 
 demo: $(VENV)/.stamp-package  ## real answers and masks on optical, SAR and infrared scenes, in outputs/demo
 	$(BIN)/earthgptx weights nano
