@@ -17,7 +17,7 @@ from earthgptx.shapes import Mark, Mask, Point, Scribble, Vertices
 
 Place = Callable[[Sequence[tuple[float, float]]], Vertices]
 
-DECIMALS = 8  # a millimetre in degrees of latitude
+DECIMALS = 9  # a tenth of a millimetre in degrees of latitude: boxes come back as boxes
 
 
 def mark_geometry(mark: Mark, place: Place) -> dict[str, Any]:

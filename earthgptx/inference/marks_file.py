@@ -55,7 +55,8 @@ def _features(content: Any, name: str) -> list[tuple[dict[str, Any], dict[str, A
     if kind == "FeatureCollection" and isinstance(content.get("features"), list):
         return [pair for feature in content["features"] for pair in _features(feature, name)]
     if kind == "Feature" and isinstance(content.get("geometry"), dict):
-        return [(content["geometry"], content.get("properties") or {})]
+        properties = content.get("properties")
+        return [(content["geometry"], properties if isinstance(properties, dict) else {})]
     if isinstance(kind, str) and "coordinates" in content:
         return [(content, {})]
     raise MalformedMark(

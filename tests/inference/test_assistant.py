@@ -1,0 +1,236 @@
+"""Sessions look once, keep their dialogue, number their marks, and refuse what cannot be asked."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from earthgptx.data.georeference import Georeference
+from earthgptx.data.imagery import Scene
+from earthgptx.errors import (
+    EarthGPTXError,
+    EmptyQuestion,
+    MalformedMark,
+    MarkOutsideImage,
+    MisplacedTokens,
+    QuestionTooLong,
+    RegionCountMismatch,
+    TooManyMarks,
+)
+from earthgptx.inference.assistant import Assistant, Question
+from earthgptx.inference.marks_file import read_marks
+from earthgptx.inference.questions import check_question
+from earthgptx.shapes import Box, Ellipse, Mark, Point, Polygon, Scribble
+from tests.inference.fake_generator import FakeGenerator
+
+UTM = Georeference("EPSG:32631", (0.5, 0.0, 593_000.0, 0.0, -0.5, 5_747_000.0))
+MARKS: tuple[Mark, ...] = (Box(4, 5, 20, 15), Point(30, 31), Scribble(((40, 2), (50, 4))))
+
+
+def scene(georeference: Georeference | None = None) -> Scene:
+    return Scene.from_array(np.zeros((40, 60), dtype=np.uint8) + 9, sensor="sar", georeference=georeference)
+
+
+def session(*texts: str):
+    generator = FakeGenerator(texts)
+    return Assistant(generator).look(scene()), generator
+
+
+def test_the_scene_is_encoded_once_for_many_questions():
+    asked, generator = session()
+    for _ in range(3):
+        asked.ask("What is marked?", MARKS)
+    assert generator.num_looks == 1
+    assert all(request.views is asked.views for request in generator.requests)
+
+
+def test_settings_reach_the_generator():
+    asked, generator = session()
+    asked.ask("What?", max_new_tokens=7, temperature=0.3, seed=5)
+    assert generator.settings == [(7, 0.3, 5)]
+
+
+def test_a_question_without_marks_goes_on_with_the_dialogue():
+    asked, generator = session("<Region 1>: ship", "yes")
+    asked.ask("What is <Region 1>?", MARKS)
+    answer = asked.ask("Is <Region 2> like it?")
+    assert [turn.text for turn in generator.requests[1].turns] == [
+        "What is <Region 1>?",
+        "<Region 1>: ship",
+        "Is <Region 2> like it?",
+    ]
+    assert generator.requests[1].marks == MARKS
+    assert [region.mark for region in answer.regions] == list(MARKS)
+    assert [turn.role for turn in asked.turns] == ["user", "model", "user", "model"]
+
+
+def test_new_marks_open_a_new_dialogue():
+    asked, generator = session()
+    asked.ask("What is marked?", MARKS)
+    asked.ask("What is marked?", MARKS[:1])
+    assert len(generator.requests[1].turns) == 1
+    assert asked.marks == MARKS[:1]
+
+
+def test_reset_forgets_marks_and_turns():
+    asked, generator = session()
+    asked.ask("What is marked?", MARKS)
+    asked.reset()
+    answer = asked.ask("What is this?")
+    assert generator.requests[1].marks == ()
+    assert answer.regions == ()
+
+
+def test_a_refused_question_leaves_the_dialogue_as_it_was():
+    asked, _ = session("<Region 1>: ship")
+    asked.ask("What is marked?", MARKS)
+    turns = asked.turns
+    with pytest.raises(EmptyQuestion):
+        asked.ask("  ", [Box(0, 0, 5, 5)])
+    assert (asked.turns, asked.marks) == (turns, MARKS)
+
+
+def test_an_interrupted_question_leaves_the_dialogue_as_it_was():
+    asked, _ = session()
+
+    def interrupt(piece: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        asked.ask("What is marked?", MARKS, stream=interrupt)
+    assert (asked.turns, asked.marks) == ((), ())
+
+
+def test_streamed_pieces_make_up_the_text():
+    asked, _ = session("<Region 1>: storage tank <pix>")
+    pieces: list[str] = []
+    answer = asked.ask("What is marked?", MARKS[:1], stream=pieces.append)
+    assert "".join(pieces) == answer.text
+
+
+def test_permuted_marks_permute_the_regions():
+    for seed in range(5):
+        order = random.Random(seed).sample(MARKS, len(MARKS))
+        asked, _ = session()
+        labels = [region.label for region in asked.ask("What is marked?", order).regions]
+        assert labels == [f"the {mark.kind}" for mark in order]
+
+
+def test_a_batch_equals_its_questions_one_by_one():
+    assistant = Assistant(FakeGenerator())
+    sessions = [assistant.look(scene()) for _ in range(2)]
+    questions = [
+        Question(one, "What is marked?", marks) for one in sessions for marks in (MARKS, MARKS[1:], ())
+    ]
+    together = assistant.answer(questions)
+    for question, answer in zip(questions, together, strict=True):
+        alone = assistant.look(question.session.scene).ask(question.text, question.marks)
+        assert answer.text == alone.text
+        assert answer.scene is question.session.scene
+        assert [r.mark for r in answer.regions] == list(question.marks)
+    assert sessions[0].turns == ()
+    assert assistant.answer([]) == []
+
+
+def test_one_bad_question_stops_the_batch_before_it_starts():
+    generator = FakeGenerator()
+    assistant = Assistant(generator)
+    one = assistant.look(scene())
+    with pytest.raises(RegionCountMismatch):
+        assistant.answer([Question(one, "What?", MARKS), Question(one, "What is <Region 1>?")])
+    assert generator.requests == []
+
+
+BAD: list[tuple[str, list[Mark], type[EarthGPTXError], str]] = [
+    ("", list(MARKS), EmptyQuestion, "empty"),
+    (" \n\t", list(MARKS), EmptyQuestion, "empty"),
+    ("a" * 20_000, list(MARKS), QuestionTooLong, r"20,000 .* 4,000"),
+    ("What is <Region 5>?", list(MARKS), RegionCountMismatch, "region 5, but 3 marks"),
+    ("What is <region> 5?", list(MARKS), RegionCountMismatch, "region 5, but 3 marks"),
+    ("segment region 2", list(MARKS[:1]), RegionCountMismatch, "region 2, but 1 mark was"),
+    ("segment region 1", [], RegionCountMismatch, "region 1, but no marks"),
+    ("What is <Region 0>?", list(MARKS), RegionCountMismatch, "region 0"),
+    ("What is <image>?", [], MisplacedTokens, "<image>"),
+    ("Draw <pix>", [], MisplacedTokens, "<pix>"),
+    ("What?", [Point(1, 1)] * 200, TooManyMarks, r"200 .* 64"),
+    ("What?", [Box(5, 5, 5, 9)], MalformedMark, "box"),
+    ("What?", [Point(float("nan"), 1)], MalformedMark, "point"),
+    ("What?", [Ellipse(5, 5, float("inf"), 1)], MalformedMark, "ellipse"),
+    ("What?", [Polygon(((0, 0), (9, 9), (9, 0), (0, 9)))], MalformedMark, "polygon"),
+    ("What?", [Box(70, 5, 90, 9)], MarkOutsideImage, "60 x 40"),
+]
+
+
+@pytest.mark.parametrize(("text", "marks", "error", "words"), BAD, ids=lambda value: str(value)[:20])
+def test_bad_questions_are_refused_with_one_sentence(text, marks, error, words):
+    asked, generator = session()
+    with pytest.raises(error, match=words) as caught:
+        asked.ask(text, marks)
+    assert str(caught.value).count("\n") == 0
+    assert generator.requests == []
+
+
+def test_bytes_that_are_no_text_are_still_a_question():
+    assert check_question("What \udcff is this?", 0) == "What ? is this?"
+
+
+def write(path: Path, content: object) -> Path:
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_marks_written_as_geojson_are_read_back(tmp_path: Path):
+    for georeference in (None, UTM):
+        shown = scene(georeference)
+        answer = Assistant(FakeGenerator(["<Region 1>: ship <pix>"])).look(shown).ask("What?", MARKS)
+        read = read_marks(write(tmp_path / "marks.geojson", answer.to_geojson()), shown)
+        assert [mark.kind for mark in read] == [mark.kind for mark in MARKS]
+        for mark, original in zip(read, MARKS, strict=True):
+            assert np.abs(np.subtract(mark.outline(), original.outline())).max() < 0.01
+
+
+def test_pixel_marks_stay_pixels_on_a_georeferenced_scene(tmp_path: Path):
+    feature = {
+        "type": "Feature",
+        "geometry": {"type": "Point", "coordinates": [3, 4]},
+        "properties": {"coordinates": "pixels"},
+    }
+    assert read_marks(write(tmp_path / "a.json", feature), scene(UTM)) == (Point(3, 4),)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [],
+        5,
+        {"type": "FeatureCollection", "features": []},
+        {"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": None}]},
+        {"type": "FeatureCollection", "features": [7]},
+        {"type": "GeometryCollection", "geometries": []},
+        {"type": "Point", "coordinates": "here"},
+        {"type": "Point", "coordinates": []},
+        {"type": "Feature", "geometry": {"type": "Point", "coordinates": [4, "N"]}, "properties": [1]},
+        {
+            "type": "FeatureCollection",
+            "crs": "EPSG:3857",
+            "features": [{"type": "Point", "coordinates": [4, 51]}],
+        },
+    ],
+)
+def test_files_that_hold_no_marks_are_refused(tmp_path: Path, content: object):
+    with pytest.raises((MalformedMark, MarkOutsideImage)):
+        read_marks(write(tmp_path / "marks.json", content), scene(UTM))
+
+
+def test_files_that_are_not_json_are_refused(tmp_path: Path):
+    path = tmp_path / "marks.json"
+    with pytest.raises(MalformedMark, match="no file"):
+        read_marks(path, scene())
+    for content in (b"", b"\xff\xfe", b"{"):
+        path.write_bytes(content)
+        with pytest.raises(MalformedMark, match="not JSON"):
+            read_marks(path, scene())
