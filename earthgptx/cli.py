@@ -43,6 +43,8 @@ class Verbs(TyperGroup):
             return super().invoke(ctx)
         except EarthGPTXError as error:
             _refuse(str(error))
+        except typer.BadParameter as error:  # a value that is missing or of the wrong type
+            _refuse(error.format_message())
         except (
             OSError
         ) as error:  # a file that cannot be read or written: the user's, since ours are in the package
@@ -146,7 +148,7 @@ def ask(
 
     from earthgptx.inference.loading import load
 
-    streams = sys.stdout.isatty() and not as_json
+    streams = _is_terminal() and not as_json
     if not as_json:
         for note in scene.notes:
             _complain(note)
@@ -178,18 +180,26 @@ def train(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change one field; repeatable.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
 ) -> None:
-    """Train a model as a recipe says, from the start or from the last checkpoint.
+    """Train a model as a recipe says; a run that was stopped goes on from its last checkpoint.
 
-    Example: earthgptx train recipes/nano.py --set training.steps=200 --resume
+    Example: earthgptx train recipes/nano.py --set steps=200
     """
-    from earthgptx.training import command
+    from rich.progress import Progress
+
+    from earthgptx.training.command import train as train_by_recipe
 
     if not recipe.is_file():
         _refuse(f"There is no recipe {recipe}.")
     logging.getLogger("earthgptx").setLevel(logging.INFO)
-    command.train(recipe, overrides or [], resume)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        views = progress.add_task("views seen by the frozen towers", total=None)
+        folder = train_by_recipe(
+            recipe,
+            overrides or [],
+            on_views=lambda done, total: progress.update(views, completed=done, total=total),
+        )
+    typer.echo(f"The trained model is in {folder}.")
 
 
 @app.command(
@@ -216,6 +226,10 @@ def evaluate(ctx: typer.Context) -> None:
 @app.command()
 def weights(
     model: Annotated[str, typer.Argument(help="The model whose pretrained parts to prepare.")] = "nano",
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Where to keep them; $EARTHGPTX_CACHE or ~/.cache/earthgptx if not given."),
+    ] = None,
 ) -> None:
     """Fetch, verify and convert a model's pretrained parts, once; later runs find them in the cache.
 
@@ -227,7 +241,10 @@ def weights(
         raise UnknownModel(f"Only nano's pretrained parts can be prepared, not those of {model!r}.")
     from earthgptx.model.weights.nano import prepare_nano
 
-    typer.echo(f"nano's pretrained parts are ready in {prepare_nano()}.")
+    parts = prepare_nano(cache)
+    for sentence in parts.sources:
+        _complain(sentence)
+    typer.echo(f"nano's pretrained parts are ready in {parts.folder}.")
 
 
 _DataOption = Annotated[Path, typer.Option(help="Folder that holds vhr10/, ssdd/, hituav/, rsicd/, ...")]
@@ -330,6 +347,11 @@ def _check_outputs(*, save: Path | None = None, geojson: Path | None = None) -> 
             _refuse(f"{path} cannot be written: there is no folder {path.parent}.")
 
 
+def _is_terminal() -> bool:
+    """Whether a person reads stdout; a pipe or a file gets the words and no table."""
+    return sys.stdout.isatty()
+
+
 def _write_words(piece: str) -> None:
     """Streams a piece of an answer to the terminal, without mask and phrase tokens."""
     from earthgptx.processing.answers import without_tokens
@@ -341,7 +363,7 @@ def _write_words(piece: str) -> None:
 def _show_answer(answer: Answer, *, was_streamed: bool) -> None:
     """The words, and on a terminal a table of regions under them."""
     typer.echo("" if was_streamed else answer.words)
-    if not sys.stdout.isatty() or not (answer.regions or answer.masks):
+    if not _is_terminal() or not (answer.regions or answer.masks):
         return
     table = Table("region", "mark", "label", "confidence", "mask")
     for region in answer.regions:
