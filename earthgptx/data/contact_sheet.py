@@ -67,9 +67,7 @@ def contact_sheet(samples: Sequence[Sample], columns: int = 3) -> Image.Image:
         UnreadableImagery: an image cannot be opened.
     """
     if not samples or columns < 1:
-        raise MalformedDataset(
-            f"A contact sheet needs samples and columns; got {len(samples)} and {columns}."
-        )
+        raise MalformedDataset(f"A contact sheet needs samples and columns; got {len(samples)} and {columns}.")
     cells = [sample_picture(sample) for sample in samples]
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     heights = [max(cell.height for cell in row) for row in rows]
@@ -183,9 +181,7 @@ def _draw_mark(draw: ImageDraw.ImageDraw, mark: Mark, colour: Colour) -> None:
             draw.line([*mark.outline(), *corner], fill=fill, width=width, joint="curve")
 
 
-def _draw_number(
-    draw: ImageDraw.ImageDraw, number: int, bounds: Box, size: tuple[int, int], placed: list[Box]
-) -> None:
+def _draw_number(draw: ImageDraw.ImageDraw, number: int, bounds: Box, size: tuple[int, int], placed: list[Box]) -> None:
     """A badge with the region's number beside its mark, inside the picture and where possible on no other.
 
     Args:

@@ -85,9 +85,7 @@ def converse(image: LabelledImage, tasks: Sequence[str], rng: random.Random, see
     for task in tasks[1:]:
         added = make_sample(image, task, rng, seed)
         if added is not None and not any(region.object for region in added.regions):
-            sample = replace(
-                sample, turns=(*sample.turns, *added.turns), targets=(*sample.targets, *added.targets)
-            )
+            sample = replace(sample, turns=(*sample.turns, *added.turns), targets=(*sample.targets, *added.targets))
     return sample
 
 
@@ -286,9 +284,7 @@ def _yes_or_no(kind: str, label: str, is_yes: bool, rng: random.Random, regions:
     return question, "yes" if is_yes else "no"
 
 
-def _choose_objects(
-    image: LabelledImage, indices: Sequence[int], rng: random.Random, at_most: int
-) -> list[int]:
+def _choose_objects(image: LabelledImage, indices: Sequence[int], rng: random.Random, at_most: int) -> list[int]:
     """One to `at_most` different objects among `indices`, in random order; none where there are none."""
     return _draw(image, indices, rng, rng.randint(1, min(at_most, len(indices)))) if indices else []
 

@@ -116,9 +116,7 @@ class Region:
 
     def flipped(self, width: int) -> Region:
         """The same region after the image is mirrored left to right."""
-        return Region(
-            mark=self.mark.flipped(width), object=None if self.object is None else self.object.flipped(width)
-        )
+        return Region(mark=self.mark.flipped(width), object=None if self.object is None else self.object.flipped(width))
 
 
 @dataclass(frozen=True)
@@ -192,15 +190,12 @@ def check_sample(sample: Sample) -> Sample:
         raise MalformedDataset(f"sample {sample.id}: turns must alternate user, model; found {roles}.")
     num_pix = sum(turn.text.count(_PIX) for turn in sample.turns if turn.role == "model")
     if num_pix != len(sample.targets):
-        raise MalformedDataset(
-            f"sample {sample.id}: {num_pix} <pix> in the text but {len(sample.targets)} masks."
-        )
+        raise MalformedDataset(f"sample {sample.id}: {num_pix} <pix> in the text but {len(sample.targets)} masks.")
     for turn in sample.turns:
         for number in map(int, _REGION_NUMBER.findall(turn.text)):
             if not 1 <= number <= len(sample.regions):
                 raise MalformedDataset(
-                    f"sample {sample.id}: the text names <Region {number}> "
-                    f"but there are {len(sample.regions)} regions."
+                    f"sample {sample.id}: the text names <Region {number}> but there are {len(sample.regions)} regions."
                 )
     return sample
 
@@ -297,8 +292,7 @@ def parse(line: str, *, root: Path | None = None, where: str = "the line") -> Sa
             regions=tuple(_region_from_json(item, objects) for item in record.get("regions", ())),
             turns=tuple(_turn_from_json(item, where) for item in record["conversations"]),
             targets=tuple(
-                PixelTarget(tuple(objects[position] for position in positions))
-                for positions in record.get("masks", ())
+                PixelTarget(tuple(objects[position] for position in positions)) for positions in record.get("masks", ())
             ),
             task=str(record.get("task", "dialogue")),
         )
@@ -329,9 +323,7 @@ def _object_to_json(item: LabelledObject) -> dict[str, Any]:
 
 
 def _object_from_json(written: dict[str, Any]) -> LabelledObject:
-    polygons = tuple(
-        Polygon(tuple((float(x), float(y)) for x, y in points)) for points in written.get("polygons", ())
-    )
+    polygons = tuple(Polygon(tuple((float(x), float(y)) for x, y in points)) for points in written.get("polygons", ()))
     return LabelledObject(box=Box(*written["box"]), label=str(written["label"]), polygons=polygons)
 
 
@@ -344,9 +336,7 @@ def _region_from_json(written: dict[str, Any], objects: Sequence[LabelledObject]
 def _turn_from_json(written: dict[str, Any], where: str) -> Turn:
     role = _ROLES.get(str(written["from"]).lower())
     if role is None:
-        raise MalformedDataset(
-            f"{where} has a turn from {written['from']!r}; known speakers: {', '.join(_ROLES)}."
-        )
+        raise MalformedDataset(f"{where} has a turn from {written['from']!r}; known speakers: {', '.join(_ROLES)}.")
     return Turn(role=role, text=str(written["value"]))
 
 

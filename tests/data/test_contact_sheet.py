@@ -73,9 +73,7 @@ def test_a_mask_takes_the_colour_of_the_region_it_answers(sample):
 
 
 def test_a_mask_is_tinted_where_it_is_and_nowhere_else(sample):
-    bare = Sample(
-        **{**vars(sample), "regions": (), "targets": (), "turns": (Turn("user", "?"), Turn("model", "."))}
-    )
+    bare = Sample(**{**vars(sample), "regions": (), "targets": (), "turns": (Turn("user", "?"), Turn("model", "."))})
     masked = Sample(
         **{**vars(bare), "targets": sample.targets[:1], "turns": (Turn("user", "?"), Turn("model", "<pix>"))}
     )
@@ -91,9 +89,7 @@ def test_a_mask_is_tinted_where_it_is_and_nowhere_else(sample):
 def test_all_tasks_are_drawn_in_columns(tmp_path):
     images = available(make_all(tmp_path), "train")
     rng = random.Random(0)
-    samples = [found for task in TASKS for image in images[:8] if (found := make_sample(image, task, rng))][
-        :14
-    ]
+    samples = [found for task in TASKS for image in images[:8] if (found := make_sample(image, task, rng))][:14]
     sheet = contact_sheet(samples, columns=4)
     assert sheet.mode == "RGB"
     assert sheet.width == MARGIN + 4 * (CELL_WIDTH + MARGIN)

@@ -124,9 +124,7 @@ def test_counts_are_right_and_zero_is_asked_for(images):
     for image, sample in samples_of(images, "count"):
         question = sample.turns[0].text
         counts = Counter(item.label for item in image.objects)
-        matches = [
-            str(count) for label, count in counts.items() if label in question or plural(label) in question
-        ]
+        matches = [str(count) for label, count in counts.items() if label in question or plural(label) in question]
         assert sample.turns[1].text in (matches or ["0"])
         answers.add(sample.turns[1].text)
     assert {"0", "1", "2"} <= answers
@@ -163,14 +161,9 @@ def test_vqa_answers_are_short_true_and_balanced(images):
             assert answer == position_word(box, image.width, image.height)
         if answer in ("yes", "no") and not image.scene:
             asked = (
-                {sample.regions[int(named.group(1)) - 1].object.label}
-                if named
-                else {o.label for o in image.objects}
+                {sample.regions[int(named.group(1)) - 1].object.label} if named else {o.label for o in image.objects}
             )
-            says = any(
-                re.search(rf"\b({re.escape(label)}|{re.escape(plural(label))})\b", question)
-                for label in asked
-            )
+            says = any(re.search(rf"\b({re.escape(label)}|{re.escape(plural(label))})\b", question) for label in asked)
             assert (answer == "yes") == says, (question, answer)
     assert 0.35 < answers["yes"] / (answers["yes"] + answers["no"]) < 0.65
     assert len(answers.keys() & fields) >= 3

@@ -45,9 +45,7 @@ def outlined(draw):
 def samples(draw):
     objects = st.one_of(boxed, outlined())
     regions = draw(st.lists(st.builds(Region, mark=marks, object=st.none() | objects), max_size=3))
-    targets = draw(
-        st.lists(st.lists(objects, min_size=1, max_size=3).map(lambda o: PixelTarget(tuple(o))), max_size=3)
-    )
+    targets = draw(st.lists(st.lists(objects, min_size=1, max_size=3).map(lambda o: PixelTarget(tuple(o))), max_size=3))
     answer = draw(words) + "".join(f"\n<Region {k}>: ok" for k in range(1, len(regions) + 1))
     turns = (Turn("user", draw(words)), Turn("model", answer + " <pix>" * len(targets)))
     return Sample(

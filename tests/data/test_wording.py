@@ -85,9 +85,7 @@ def test_size_and_position_do_not_depend_on_the_images_scale(box, factor):
 
 
 def test_nine_fields():
-    words = [
-        [position_word(Box(x, y, x + 10, y + 10), 300, 300) for x in (40, 140, 250)] for y in (40, 140, 250)
-    ]
+    words = [[position_word(Box(x, y, x + 10, y + 10), 300, 300) for x in (40, 140, 250)] for y in (40, 140, 250)]
     assert words == [list(row) for row in FIELDS]
     assert not is_clearly_placed(Box(95, 140, 105, 160), 300, 300)
 
@@ -123,9 +121,7 @@ def test_relations():
     harbor = LabelledObject(Box(0, 0, 60, 60), "harbor")
     assert relate(ship, ship.flipped(100)) == "<Region 1> is to the left of <Region 2>, both are ships"
     assert relate(ship, tank) == "<Region 1> is to the upper left of <Region 2>, a ship and a storage tank"
-    assert (
-        relate(tank, harbor) == "<Region 1> is within the bounds of <Region 2>, a storage tank and a harbor"
-    )
+    assert relate(tank, harbor) == "<Region 1> is within the bounds of <Region 2>, a storage tank and a harbor"
     assert relate(harbor, tank) == "<Region 1> is around <Region 2>, a harbor and a storage tank"
 
 
@@ -140,9 +136,7 @@ def test_numbers_articles_and_lists():
 
 
 def test_a_position_is_shared_or_not_named():
-    image = image_with(
-        ("ship", Box(0, 0, 9, 9)), ("ship", Box(20, 20, 29, 29)), ("ship", Box(290, 0, 300, 9))
-    )
+    image = image_with(("ship", Box(0, 0, 9, 9)), ("ship", Box(20, 20, 29, 29)), ("ship", Box(290, 0, 300, 9)))
     assert shared_position(image.objects[:2], 300, 300) == " at the top left"
     assert shared_position(image.objects, 300, 300) == ""
 

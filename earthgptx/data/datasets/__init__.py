@@ -48,9 +48,7 @@ DATASETS: dict[str, DatasetSource] = {
     for source in (
         DatasetSource("vhr10", "optical", "vhr10", "vhr10/instances_{split}.json", _MASK_TASKS, vhr10.read),
         DatasetSource("ssdd", "sar", "ssdd", "ssdd/instances_{split}.json", _MASK_TASKS, ssdd.read),
-        DatasetSource(
-            "hituav", "infrared", "hituav", "hituav/annotations/{split}.json", _BOX_TASKS, hituav.read
-        ),
+        DatasetSource("hituav", "infrared", "hituav", "hituav/annotations/{split}.json", _BOX_TASKS, hituav.read),
         DatasetSource(
             "rsicd",
             "optical",

@@ -49,9 +49,7 @@ def field(row: dict[str, Any], key: str, path: Path) -> Any:
         MalformedDataset: the record lacks it.
     """
     if key not in row:
-        raise MalformedDataset(
-            f"{path}: a record has no field {key!r}; it has {', '.join(sorted(row)) or 'none'}."
-        )
+        raise MalformedDataset(f"{path}: a record has no field {key!r}; it has {', '.join(sorted(row)) or 'none'}.")
     return row[key]
 
 
@@ -108,7 +106,5 @@ def subfolders(folder: Path) -> list[Path]:
 def images_in(folder: Path) -> list[Path]:
     """The image files directly inside, sorted by name; hidden files are passed over."""
     return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+        path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
     )

@@ -38,14 +38,10 @@ CLASSES: tuple[ClassName, ...] = (
     ClassName("airplane", ("vhr10:airplane",), "optical", "airplanes", "an", num_images=62),
     ClassName("ship", ("vhr10:ship",), "optical", "ships", num_images=39),
     ClassName("storage tank", ("vhr10:storage_tank",), "optical", "storage tanks", num_images=17),
-    ClassName(
-        "baseball diamond", ("vhr10:baseball_diamond",), "optical", "baseball diamonds", num_images=125
-    ),
+    ClassName("baseball diamond", ("vhr10:baseball_diamond",), "optical", "baseball diamonds", num_images=125),
     ClassName("tennis court", ("vhr10:tennis_court",), "optical", "tennis courts", num_images=77),
     ClassName("basketball court", ("vhr10:basketball_court",), "optical", "basketball courts", num_images=64),
-    ClassName(
-        "ground track field", ("vhr10:ground_track_field",), "optical", "ground track fields", num_images=111
-    ),
+    ClassName("ground track field", ("vhr10:ground_track_field",), "optical", "ground track fields", num_images=111),
     ClassName("harbor", ("vhr10:harbor",), "optical", "harbors", num_images=20),
     ClassName("bridge", ("vhr10:bridge",), "optical", "bridges", num_images=46),
     ClassName("vehicle", ("vhr10:vehicle",), "optical", "vehicles", num_images=59),

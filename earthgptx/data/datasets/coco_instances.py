@@ -60,9 +60,7 @@ def read_instances(folder: Path, split: str, *, dataset: str, sensor: str) -> li
             )
         )
     if objects:
-        raise MalformedDataset(
-            f"{path}: annotations belong to image {next(iter(objects))}, which is not listed."
-        )
+        raise MalformedDataset(f"{path}: annotations belong to image {next(iter(objects))}, which is not listed.")
     return images
 
 

@@ -34,9 +34,7 @@ def read(root: Path, split: str) -> list[LabelledImage]:
     folder = root / "hituav"
     path = folder / "annotations" / f"{split}.json"
     content = read_json(path)
-    names = {
-        field(row, "id", path): str(field(row, "name", path)) for row in rows(content, "categories", path)
-    }
+    names = {field(row, "id", path): str(field(row, "name", path)) for row in rows(content, "categories", path)}
     images = {field(row, "id", path): row for row in rows(content, "images", path)}
     objects: dict[Any, list[LabelledObject]] = defaultdict(list)
     for row in rows(content, "annotation", path):
