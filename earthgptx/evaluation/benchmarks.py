@@ -107,9 +107,7 @@ def roc(
     )
 
 
-def grounding(
-    assistant: Answerer, conditions: Conditions, journal: Journal, *, progress: Progress = _quiet
-) -> Scores:
+def grounding(assistant: Answerer, conditions: Conditions, journal: Journal, *, progress: Progress = _quiet) -> Scores:
     """Pixel grounding: asks for the mask of every outlined object and compares it at the image's own size.
 
     A region that gets no mask counts as an empty mask: IoU 0. cIoU and gIoU are LISA's; mIoU is the mean over
@@ -122,9 +120,7 @@ def grounding(
         progress: is told how far the run is.
     """
     images, notes = labelled_images(GROUNDING_DATASETS, conditions)
-    questions = questions_about_objects(
-        images, _grounding_question, conditions, wanted=lambda item: item.has_mask
-    )
+    questions = questions_about_objects(images, _grounding_question, conditions, wanted=lambda item: item.has_mask)
     predictions = _ask(assistant, questions, journal, _record_masks, conditions, progress, MAX_LABEL_TOKENS)
     regions = [region for one in predictions for region in one.regions]
     by_class = _grouped(regions, lambda region: region.truth)
@@ -146,9 +142,7 @@ def grounding(
     )
 
 
-def captioning(
-    assistant: Answerer, conditions: Conditions, journal: Journal, *, progress: Progress = _quiet
-) -> Scores:
+def captioning(assistant: Answerer, conditions: Conditions, journal: Journal, *, progress: Progress = _quiet) -> Scores:
     """Image captioning: one caption an image against all its references, over the whole corpus.
 
     No mark is drawn, whatever `conditions.marks` says: the caption is of the whole image.
@@ -165,9 +159,7 @@ def captioning(
         for image in images
         if image.captions
     ]
-    predictions = _ask(
-        assistant, questions, journal, _record_caption, conditions, progress, MAX_CAPTION_TOKENS
-    )
+    predictions = _ask(assistant, questions, journal, _record_caption, conditions, progress, MAX_CAPTION_TOKENS)
     return Scores(
         metrics=_caption_scores(predictions),
         by_sensor=_scored(predictions, lambda one: one.sensor, _caption_scores),

@@ -12,7 +12,7 @@ import logging
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,7 +35,7 @@ from earthgptx.evaluation.benchmarks import BENCHMARKS
 from earthgptx.evaluation.minilm import load_minilm
 from earthgptx.evaluation.predictions import Journal
 from earthgptx.evaluation.questions import Conditions
-from earthgptx.evaluation.report import Report, checkpoint_hash, git_commit, machine
+from earthgptx.evaluation.report import Report, Scores, checkpoint_hash, git_commit, machine
 
 logger = logging.getLogger(__name__)
 
@@ -44,17 +44,13 @@ def evaluate(
     benchmark: Annotated[str, typer.Argument(help="roc, grounding or captioning.")],
     data: Annotated[Path, typer.Option(help="Folder that holds vhr10/, ssdd/, hituav/, rsicd/, ...")],
     split: Annotated[str, typer.Option(help="Which part of each data set: train, val or test.")] = "val",
-    marks: Annotated[
-        Literal["box", "point", "freeform"], typer.Option(help="How the regions are marked.")
-    ] = "box",
+    marks: Annotated[Literal["box", "point", "freeform"], typer.Option(help="How the regions are marked.")] = "box",
     model: Annotated[str, typer.Option(help="Name of a model, or a folder with a checkpoint.")] = "nano",
     out: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("report.json"),
     seed: Annotated[int, typer.Option(help="Picks the point and free-form marks.")] = 0,
     regions: Annotated[int, typer.Option(min=1, help="Most regions marked in one question.")] = 8,
     batch_size: Annotated[int, typer.Option(min=1, help="Questions answered together.")] = 8,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Images of each data set; all if not given.")
-    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Images of each data set; all if not given.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
     fresh: Annotated[bool, typer.Option("--fresh", help="Do not go on with an unfinished run.")] = False,
 ) -> Report:
@@ -65,10 +61,7 @@ def evaluate(
 
     Example: earthgptx evaluate roc --data ../shared/data --split val --marks point --out report.json
     """
-    if benchmark not in BENCHMARKS:
-        raise UnknownBenchmark(f"There is no benchmark {benchmark!r}; choose one of {', '.join(BENCHMARKS)}.")
-    if benchmark == "captioning" and find_spec("pycocoevalcap") is None:
-        raise UnknownBenchmark("Captions are scored by pycocoevalcap: pip install 'earthgptx[eval]'.")
+    _check(benchmark)
     from earthgptx.inference.loading import checkpoint_folder, load
 
     conditions = Conditions(
@@ -98,18 +91,10 @@ def evaluate(
         "regions_per_question": regions,
     }
     with Journal.open(out.with_suffix(".predictions.jsonl"), settings, fresh=fresh) as journal:
-        try:
-            with _progress_bar(benchmark) as progress:
-                scores = run(assistant, conditions, journal, progress=progress)
-        except KeyboardInterrupt:
-            logger.warning(
-                "Stopped: %d answers are kept in %s; the same command goes on from there.",
-                len(journal.predictions),
-                journal.path,
-            )
-            raise
+        scores = _ask(functools.partial(run, assistant, conditions, journal), benchmark, journal)
         journal.finish()
     settings |= {
+        "data": str(data),  # as it was typed: a report may be published, the machine's folders need not be
         "batch_size": batch_size,
         "limit": limit,
         "device": device,
@@ -121,6 +106,28 @@ def evaluate(
     report = Report(benchmark=benchmark, scores=scores, settings=settings)
     report.write(out)
     return report
+
+
+def _check(benchmark: str) -> None:
+    """Refuses what can be seen to fail before a model is loaded."""
+    if benchmark not in BENCHMARKS:
+        raise UnknownBenchmark(f"There is no benchmark {benchmark!r}; choose one of {', '.join(BENCHMARKS)}.")
+    if benchmark == "captioning" and find_spec("pycocoevalcap") is None:
+        raise UnknownBenchmark("Captions are scored by pycocoevalcap: pip install 'earthgptx[eval]'.")
+
+
+def _ask(run: Callable[..., Scores], title: str, journal: Journal) -> Scores:
+    """Runs a benchmark under a progress bar; if it is interrupted, says where its answers are."""
+    try:
+        with _progress_bar(title) as progress:
+            return run(progress=progress)
+    except KeyboardInterrupt:
+        logger.warning(
+            "Stopped: %d answers are kept in %s; the same command goes on from there.",
+            len(journal.predictions),
+            journal.path,
+        )
+        raise
 
 
 @contextmanager

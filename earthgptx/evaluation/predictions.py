@@ -124,9 +124,7 @@ class Journal:
         if path.exists():
             predictions = None if fresh else _unfinished(path, written)
             if predictions is not None:
-                logger.warning(
-                    "%d answers of an earlier, unfinished run are taken from %s", len(predictions), path
-                )
+                logger.warning("%d answers of an earlier, unfinished run are taken from %s", len(predictions), path)
                 return cls(path, path.open("a", encoding="utf-8"), predictions)
             kept = path.with_suffix(".previous.jsonl")
             os.replace(path, kept)
@@ -177,9 +175,7 @@ def _parse_line(line: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except ValueError as error:
-        raise MalformedDataset(
-            f"Line {number} of {path} is not JSON; use --fresh or another --out."
-        ) from error
+        raise MalformedDataset(f"Line {number} of {path} is not JSON; use --fresh or another --out.") from error
     if not isinstance(record, dict):
         raise MalformedDataset(f"Line {number} of {path} is no prediction; use --fresh or another --out.")
     return record

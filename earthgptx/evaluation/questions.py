@@ -105,9 +105,7 @@ class PosedQuestion:
     text: str
 
 
-def labelled_images(
-    names: Sequence[str], conditions: Conditions
-) -> tuple[list[LabelledImage], tuple[str, ...]]:
+def labelled_images(names: Sequence[str], conditions: Conditions) -> tuple[list[LabelledImage], tuple[str, ...]]:
     """The images of those data sets that are there, and a sentence for each that is not.
 
     Raises:
@@ -126,9 +124,7 @@ def labelled_images(
             found = found[: conditions.limit]
         images.extend(found)
     if not images:
-        raise MalformedDataset(
-            f"{conditions.data} holds no {conditions.split} split of any of {', '.join(names)}."
-        )
+        raise MalformedDataset(f"{conditions.data} holds no {conditions.split} split of any of {', '.join(names)}.")
     for note in notes:
         logger.warning("%s", note)
     return images, tuple(notes)
@@ -223,7 +219,6 @@ def _open(image: LabelledImage) -> Scene:
     scene = Scene.open(image.path, sensor=image.sensor)
     if (scene.width, scene.height) != (image.width, image.height):
         raise MalformedDataset(
-            f"{image.path} is {scene.width} x {scene.height} "
-            f"but its annotations say {image.width} x {image.height}."
+            f"{image.path} is {scene.width} x {scene.height} but its annotations say {image.width} x {image.height}."
         )
     return scene

@@ -78,9 +78,7 @@ class Report:
         """Writes the JSON form; a reader never sees half a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(path.name + ".part")
-        unfinished.write_text(
-            json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        unfinished.write_text(json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         os.replace(unfinished, path)
 
     def to_markdown(self) -> str:
@@ -95,9 +93,7 @@ class Report:
         if mistakes := _mistakes(scores.confusion):
             blocks.append("Most frequent mistakes: " + "; ".join(mistakes) + ".")
         if scores.counts:
-            blocks.append(
-                ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in scores.counts.items())
-            )
+            blocks.append(", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in scores.counts.items()))
         return "\n\n".join([*blocks, *scores.notes]) + "\n"
 
 
@@ -116,9 +112,7 @@ def git_commit(folder: Path) -> str | None:
     git = shutil.which("git")
     if git is None:
         return None
-    head = subprocess.run(
-        [git, "-C", folder, "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
+    head = subprocess.run([git, "-C", folder, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     if head.returncode != 0:
         return None
     dirty = subprocess.run([git, "-C", folder, "diff", "--quiet", "HEAD"], capture_output=True, check=False)
@@ -153,11 +147,6 @@ def _cell(name: str, value: float) -> str:
 
 
 def _mistakes(confusion: Mapping[str, Mapping[str, int]]) -> list[str]:
-    wrong = [
-        (count, truth, said)
-        for truth, row in confusion.items()
-        for said, count in row.items()
-        if said != truth
-    ]
+    wrong = [(count, truth, said) for truth, row in confusion.items() for said, count in row.items() if said != truth]
     wrong.sort(key=lambda mistake: (-mistake[0], mistake[1:]))
     return [f"{truth} called {said} ({count})" for count, truth, said in wrong[:MAX_MISTAKES_SHOWN]]

@@ -30,9 +30,7 @@ def tokenise(caption: str) -> list[str]:
     return _TOKEN.findall(caption.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
 
 
-def caption_scores(
-    predictions: Mapping[str, str], references: Mapping[str, Sequence[str]]
-) -> dict[str, float]:
+def caption_scores(predictions: Mapping[str, str], references: Mapping[str, Sequence[str]]) -> dict[str, float]:
     """Corpus scores ``bleu_1`` .. ``bleu_4``, ``rouge_l`` (all in [0, 1]) and ``cider`` (0 to 10).
 
     BLEU is the corpus BLEU with the closest reference length. CIDEr weighs n-grams by their rarity among the
@@ -46,16 +44,12 @@ def caption_scores(
         ValueError: the two sets of ids differ, are empty, or an image has no reference.
     """
     if predictions.keys() != references.keys():
-        raise ValueError(
-            f"{len(predictions)} captions do not belong to the {len(references)} referenced images"
-        )
+        raise ValueError(f"{len(predictions)} captions do not belong to the {len(references)} referenced images")
     if not predictions:
         raise ValueError("captions of no images have no score")
     without = [image for image, captions in references.items() if not captions]
     if without:
-        raise ValueError(
-            f"{len(without)} of {len(references)} images have no reference caption, {without[0]} first"
-        )
+        raise ValueError(f"{len(without)} of {len(references)} images have no reference caption, {without[0]} first")
     # Ids are sorted, so that the order of the answers cannot reach the last digit of a sum.
     said = {image: [" ".join(tokenise(predictions[image]))] for image in sorted(predictions)}
     truth = {image: [" ".join(tokenise(text)) for text in references[image]] for image in sorted(references)}

@@ -93,10 +93,7 @@ def confusion(pairs: Iterable[LabelPair]) -> dict[str, dict[str, int]]:
         rows.setdefault(clean_label(pair.truth), Counter())[said] += 1
     # Ties are ordered by name, so that the order in which regions were answered leaves no trace in the
     # report.
-    return {
-        truth: dict(sorted(rows[truth].items(), key=lambda item: (-item[1], item[0])))
-        for truth in sorted(rows)
-    }
+    return {truth: dict(sorted(rows[truth].items(), key=lambda item: (-item[1], item[0]))) for truth in sorted(rows)}
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -41,9 +41,7 @@ def overlap(prediction: np.ndarray | None, truth: np.ndarray) -> Overlap:
     if prediction is None:
         return Overlap(intersection=0, union=int(np.count_nonzero(truth)))
     if prediction.shape != truth.shape:
-        raise ValueError(
-            f"a predicted mask of shape {prediction.shape} cannot meet a true one of {truth.shape}"
-        )
+        raise ValueError(f"a predicted mask of shape {prediction.shape} cannot meet a true one of {truth.shape}")
     return Overlap(
         intersection=int(np.count_nonzero(prediction & truth)),
         union=int(np.count_nonzero(prediction | truth)),

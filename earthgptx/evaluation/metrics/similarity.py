@@ -24,9 +24,7 @@ def semantic_similarities(pairs: Sequence[LabelPair], embed: Embed) -> list[floa
     thousands of regions. Both labels go through the clean-up of ``labels``. A region without an answer scores
     0: the empty string has an embedding like any other, which would otherwise earn about 0.2.
     """
-    texts = sorted(
-        {clean_label(text) for pair in pairs for text in (pair.prediction or "", pair.truth)} - {""}
-    )
+    texts = sorted({clean_label(text) for pair in pairs for text in (pair.prediction or "", pair.truth)} - {""})
     if not texts:
         return [0.0 for _ in pairs]
     vectors = np.asarray(embed(texts), dtype=np.float64)
