@@ -113,8 +113,7 @@ def sample(tmp_path):
         ground="4.5 m a pixel",
         subject="ship",
         marks=tuple(
-            SampleMark(mark, truth)
-            for mark, truth in zip(marks, ("ship", "ship", "tank", "ship"), strict=True)
+            SampleMark(mark, truth) for mark, truth in zip(marks, ("ship", "ship", "tank", "ship"), strict=True)
         ),
         attribution="Nobody & Co.",
     )
@@ -168,9 +167,8 @@ def test_the_page_is_whole_by_itself(demo, sample, tmp_path):
     assert "3 &lt;ships&gt; &amp; more" in page
     assert "Nobody &amp; Co." in page
     assert 'rendered">rendered<' in page
-    assert (
-        "3 of 8 regions" in page
-    )  # three ships of the port; the fake calls cars, people and bicycles ships too
+    # Three ships of the port; the fake calls cars, people and bicycles ships too.
+    assert "3 of 8 regions" in " ".join(page.split())
     assert "prefers-color-scheme: dark" in page
 
 
@@ -195,8 +193,7 @@ def test_a_real_thermal_image_takes_its_place(demo, tmp_path):
     content = {
         "images": [{"filename": demo.REAL_INFRARED, "height": 512, "width": 640, "id": 7}],
         "categories": [
-            {"id": k, "name": name}
-            for k, name in enumerate(("Person", "Car", "Bicycle", "OtherVehicle", "DontCare"))
+            {"id": k, "name": name} for k, name in enumerate(("Person", "Car", "Bicycle", "OtherVehicle", "DontCare"))
         ],
         "annotation": [
             {
