@@ -45,9 +45,7 @@ class Verbs(TyperGroup):
             _refuse(str(error))
         except typer.BadParameter as error:  # a value that is missing or of the wrong type
             _refuse(error.format_message())
-        except (
-            OSError
-        ) as error:  # a file that cannot be read or written: the user's, since ours are in the package
+        except OSError as error:  # a file that cannot be read or written: the user's, since ours are in the package
             _refuse(f"{error.filename or 'A file'}: {error.strerror or error}.")
         except KeyboardInterrupt:
             _complain("Stopped: nothing that was already written is lost.")
@@ -104,16 +102,12 @@ def ask(
         list[Path] | None,
         typer.Option(metavar="FILE", help="GeoJSON: degrees if the image is georeferenced, else pixels."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the answer as JSON and nothing else.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON and nothing else.")] = False,
     save: Annotated[Path | None, typer.Option(help="Write the annotated picture here.")] = None,
     geojson: Annotated[Path | None, typer.Option(help="Write marks and masks as GeoJSON here.")] = None,
     model: Annotated[str, typer.Option(help="A model's name, or a folder with a checkpoint.")] = "nano",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
-    max_new_tokens: Annotated[
-        int, typer.Option(min=1, help="Where to stop an answer that does not end.")
-    ] = 256,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Where to stop an answer that does not end.")] = 256,
     temperature: Annotated[float, typer.Option(min=0.0, help="0 is always the likeliest answer.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Of the sampling, at a temperature above 0.")] = 0,
 ) -> None:
@@ -130,20 +124,9 @@ def ask(
     _check_outputs(save=save, geojson=geojson)
     if not math.isfinite(temperature):
         _refuse(f"The temperature must be a finite number from 0 up, not {temperature}.")
-    given: dict[str, list[str]] = {
-        "box": box or [],
-        "point": point or [],
-        "circle": circle or [],
-        "ellipse": ellipse or [],
-        "polygon": polygon or [],
-        "scribble": scribble or [],
-        "marks": [str(path) for path in marks or []],
-    }
     scene = Scene.open(image, sensor=sensor)
     # Everything that can be wrong with the input is found before the model is loaded.
-    drawn = check_marks(
-        _in_order(ctx.meta["mark_order"], given, scene), width=scene.width, height=scene.height
-    )
+    drawn = check_marks(_drawn_marks(ctx, scene), width=scene.width, height=scene.height)
     check_question(question, len(drawn))
 
     from earthgptx.inference.loading import load
@@ -152,26 +135,23 @@ def ask(
     if not as_json:
         for note in scene.notes:
             _complain(note)
-    answer = (
-        load(model, device=device)
-        .look(scene)
-        .ask(
-            question,
-            drawn,
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            seed=seed,
-            stream=_write_words if streams else None,
-        )
+    session = load(model, device=device).look(scene)
+    answer = session.ask(
+        question,
+        drawn,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        seed=seed,
+        stream=_write_words if streams else None,
     )
-    if geojson is not None:
-        geojson.write_text(json.dumps(answer.to_geojson(), allow_nan=False), encoding="utf-8")
-    if save is not None:
-        answer.draw().save(save)
     if as_json:
         typer.echo(json.dumps(answer.to_json(), allow_nan=False))
     else:
         _show_answer(answer, was_streamed=streams)
+    if geojson is not None:
+        geojson.write_text(json.dumps(answer.to_geojson(), allow_nan=False), encoding="utf-8")
+    if save is not None:
+        answer.draw().save(save)
 
 
 @app.command()
@@ -216,9 +196,7 @@ def evaluate(ctx: typer.Context) -> None:
 
     inner = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     inner.command()(command.evaluate)
-    report = typer.main.get_command(inner).main(
-        args=ctx.args, prog_name="earthgptx evaluate", standalone_mode=False
-    )
+    report = typer.main.get_command(inner).main(args=ctx.args, prog_name="earthgptx evaluate", standalone_mode=False)
     if hasattr(report, "to_markdown"):  # `--help` gives an exit code instead
         typer.echo(report.to_markdown())
 
@@ -323,25 +301,23 @@ def _present(data: Path, split: str) -> Sequence[str]:
     return present or tuple(DATASETS)
 
 
-def _in_order(order: Sequence[str], given: dict[str, list[str]], scene: Scene) -> list[Mark]:
+def _drawn_marks(ctx: typer.Context, scene: Scene) -> list[Mark]:
     """The marks of all options in the order in which they were typed; a file's marks stand where it stood."""
     from earthgptx.inference.marks_file import read_marks
     from earthgptx.shapes import parse_mark
 
-    values = {name: iter(texts) for name, texts in given.items()}
+    values = {name: iter(ctx.params[name] or ()) for name in MARK_OPTIONS}
     marks: list[Mark] = []
-    for name in order:
-        text = next(values[name])
-        marks.extend(read_marks(Path(text), scene) if name == "marks" else [parse_mark(name, text)])
+    for name in ctx.meta["mark_order"]:
+        value = next(values[name])
+        marks.extend(read_marks(Path(value), scene) if name == "marks" else [parse_mark(name, value)])
     return marks
 
 
 def _check_outputs(*, save: Path | None = None, geojson: Path | None = None) -> None:
     """Refuses before the work what could not be written after it."""
     if save is not None and save.suffix.lower() not in PICTURE_ENDINGS:
-        _refuse(
-            f"No picture can be written to {save}: its name must end in one of {', '.join(PICTURE_ENDINGS)}."
-        )
+        _refuse(f"No picture can be written to {save}: its name must end in one of {', '.join(PICTURE_ENDINGS)}.")
     for path in (save, geojson):
         if path is not None and not path.parent.is_dir():
             _refuse(f"{path} cannot be written: there is no folder {path.parent}.")
@@ -372,9 +348,7 @@ def _show_answer(answer: Answer, *, was_streamed: bool) -> None:
         table.add_row(str(region.number), region.mark.kind, region.label, confidence, area)
     for mask in answer.masks:
         if mask.region is None:
-            table.add_row(
-                "", "", mask.phrase or "", f"{mask.confidence:.0%}", f"{int(mask.array.sum()):,} px"
-            )
+            table.add_row("", "", mask.phrase or "", f"{mask.confidence:.0%}", f"{int(mask.array.sum()):,} px")
     Console(markup=False).print(table)
 
 

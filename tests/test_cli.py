@@ -60,9 +60,7 @@ def test_ask_prints_the_words(generator: FakeGenerator, image: str):
     assert result.stdout == "<Region 1>: the box\n<Region 2>: the point\n<Region 3>: the scribble\n"
 
 
-def test_marks_are_numbered_in_the_order_given_across_kinds(
-    generator: FakeGenerator, image: str, tmp_path: Path
-):
+def test_marks_are_numbered_in_the_order_given_across_kinds(generator: FakeGenerator, image: str, tmp_path: Path):
     features = [
         {"type": "Point", "coordinates": [1, 2]},
         {"type": "LineString", "coordinates": [[3, 3], [9, 9]]},
@@ -183,8 +181,7 @@ def png_header(width: int, height: int) -> bytes:
         (b"IEND", b""),
     ]
     body = [
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in chunks
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     ]
     return b"\x89PNG\r\n\x1a\n" + b"".join(body)
 
@@ -192,9 +189,7 @@ def png_header(width: int, height: int) -> bytes:
 def noise_png() -> bytes:
     """A whole colour PNG of 64 x 64 pixels."""
     stream = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(
-        stream, "PNG"
-    )
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(stream, "PNG")
     return stream.getvalue()
 
 
@@ -220,9 +215,7 @@ def test_images_that_are_not_there(generator: FakeGenerator, tmp_path: Path):
 
 
 @pytest.mark.parametrize("error", [UnknownModel, BrokenCheckpoint, HashMismatch])
-def test_models_that_cannot_be_loaded(
-    image: str, monkeypatch: pytest.MonkeyPatch, error: type[EarthGPTXError]
-):
+def test_models_that_cannot_be_loaded(image: str, monkeypatch: pytest.MonkeyPatch, error: type[EarthGPTXError]):
     def load(name: str, device: str) -> Assistant:
         raise error(f"There is something wrong\nwith {name}.")
 
@@ -230,12 +223,15 @@ def test_models_that_cannot_be_loaded(
     refused(run("ask", image, "What?", "--model", "mega", "--sensor", "sar", "--json"), "mega")
 
 
-def test_a_folder_that_cannot_be_written_is_one_sentence(
+def test_a_file_that_cannot_be_written_is_one_sentence_after_the_answer(
     generator: FakeGenerator, image: str, tmp_path: Path
 ):
     (tmp_path / "out.geojson").mkdir()
-    result = run("ask", image, "--sensor", "sar", "What?", "--geojson", str(tmp_path / "out.geojson"))
-    refused(result, "out.geojson")
+    result = run("ask", image, "--sensor", "sar", "What?", "--json", "--geojson", str(tmp_path / "out.geojson"))
+    assert result.exit_code == 2
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "out.geojson" in result.stderr
+    assert json.loads(result.stdout)["question"] == "What?"
 
 
 def test_control_c_is_one_sentence_and_exit_code_130(image: str, monkeypatch: pytest.MonkeyPatch):
@@ -346,7 +342,5 @@ def test_the_command_line_starts_without_torch():
 
 
 def test_the_module_is_the_command():
-    result = subprocess.run(
-        [sys.executable, "-m", "earthgptx", "--help"], capture_output=True, text=True, check=True
-    )
+    result = subprocess.run([sys.executable, "-m", "earthgptx", "--help"], capture_output=True, text=True, check=True)
     assert "ask" in result.stdout
