@@ -36,9 +36,7 @@ def test_file_is_within_budget(file: Path):
     assert undone is None, f"{file} still says {undone.group() if undone else ''}"
 
 
-@pytest.mark.parametrize(
-    "file", [f for f in python_files() if f.parts[0] in ("earthgptx", "recipes")], ids=str
-)
+@pytest.mark.parametrize("file", [f for f in python_files() if f.parts[0] in ("earthgptx", "recipes")], ids=str)
 def test_file_says_what_it_is(file: Path):
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     if tree.body:

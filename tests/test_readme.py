@@ -61,9 +61,7 @@ def test_python_examples_name_real_things(code: str):
         assert hasattr(earthgptx, name), f"earthgptx has no {name}"
 
 
-@pytest.mark.parametrize(
-    "page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]), ids=lambda page: page.name
-)
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]), ids=lambda page: page.name)
 def test_linked_files_exist(page: Path):
     targets = set(re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text(encoding="utf-8")))
     assert {target for target in targets if not (page.parent / target).exists()} == set()
