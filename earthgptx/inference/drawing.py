@@ -31,7 +31,7 @@ PALETTE: tuple[Colour, ...] = (
     (64, 224, 176),
 )
 INK: Colour = (16, 18, 24)
-LEAST_SIDE = 720  # a smaller scene is magnified by a whole number, so that words fit beside its objects
+LEAST_SIDE = 1000  # a smaller scene is magnified by a whole number, so that words fit beside its objects
 MOST_SIDE = 2048  # a larger one is reduced: this is a picture to look at, not the data
 MASK_OPACITY = 0.42
 WRAP_COLUMNS = 30
@@ -165,7 +165,7 @@ def _draw_labels(pen: ImageDraw.ImageDraw, labels: Sequence[_Label], size: tuple
         words = "\n".join(lines)
         left, top, right, bottom = pen.multiline_textbbox((0, 0), words, font=font, spacing=padding)
         plate = (right - left + 2 * padding, bottom - top + 2 * padding)
-        x, y = _free_corner(label.anchor, plate, size, taken)
+        x, y = _free_corner(label.anchor, plate, size, taken=taken, anchors=[each.anchor for each in labels])
         taken.append((x, y, x + plate[0], y + plate[1]))
         pen.rounded_rectangle(taken[-1], radius=padding, fill=label.colour, outline=INK)
         origin = (x + padding - left, y + padding - top)
@@ -173,7 +173,12 @@ def _draw_labels(pen: ImageDraw.ImageDraw, labels: Sequence[_Label], size: tuple
 
 
 def _free_corner(
-    anchor: Rectangle, plate: tuple[float, float], size: tuple[int, int], taken: Sequence[Rectangle]
+    anchor: Rectangle,
+    plate: tuple[float, float],
+    size: tuple[int, int],
+    *,
+    taken: Sequence[Rectangle],
+    anchors: Sequence[Rectangle],
 ) -> tuple[float, float]:
     """Top left corner of a plate: above its anchor, below, beside, inside; the least overlap wins."""
     x0, y0, x1, y1 = anchor
@@ -193,8 +198,9 @@ def _free_corner(
 
     def cost(corner: tuple[float, float]) -> float:
         plate_at = (corner[0], corner[1], corner[0] + width, corner[1] + height)
-        # Its own object counts a little: a plate over it hides what it speaks of.
-        return sum(_overlap(plate_at, other) for other in taken) + 0.3 * _overlap(plate_at, anchor)
+        # A hidden object is less bad than hidden words, but bad: its own or another's.
+        words = sum(_overlap(plate_at, other) for other in taken)
+        return words + 0.4 * sum(_overlap(plate_at, other) for other in anchors)
 
     return min(kept, key=cost)
 
