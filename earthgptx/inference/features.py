@@ -46,8 +46,7 @@ def mask_geometry(mask: NDArray[np.bool_], place: Place) -> dict[str, Any]:
         place: pixel positions to output coordinates.
     """
     polygons = [
-        [_ring(ring, place, is_hole=index > 0) for index, ring in enumerate(rings)]
-        for rings in polygons_of(mask)
+        [_ring(ring, place, is_hole=index > 0) for index, ring in enumerate(rings)] for rings in polygons_of(mask)
     ]
     return {"type": "MultiPolygon", "coordinates": polygons}
 

@@ -59,9 +59,7 @@ def _features(content: Any, name: str) -> list[tuple[dict[str, Any], dict[str, A
         return [(content["geometry"], properties if isinstance(properties, dict) else {})]
     if isinstance(kind, str) and "coordinates" in content:
         return [(content, {})]
-    raise MalformedMark(
-        f"{name} is not GeoJSON: a {kind or type(content).__name__!r} where a feature should be."
-    )
+    raise MalformedMark(f"{name} is not GeoJSON: a {kind or type(content).__name__!r} where a feature should be.")
 
 
 def _to_pixel(
@@ -71,7 +69,5 @@ def _to_pixel(
         return None
     crs = content.get("crs")
     if crs is not None and not any(known in str(crs) for known in _WGS84_NAMES):
-        raise MalformedMark(
-            f"{name} is in the coordinate system {crs}; GeoJSON marks must be in WGS84 degrees."
-        )
+        raise MalformedMark(f"{name} is in the coordinate system {crs}; GeoJSON marks must be in WGS84 degrees.")
     return scene.georeference.from_wgs84

@@ -49,9 +49,7 @@ def check_question(text: str, num_marks: int) -> str:
         )
     for token in _OWN_TOKENS:
         if token in question:
-            raise MisplacedTokens(
-                f"The question must not hold {token}, which only the model's own text may hold."
-            )
+            raise MisplacedTokens(f"The question must not hold {token}, which only the model's own text may hold.")
     for number in map(int, _REGION_NAME.findall(question)):
         if not 1 <= number <= num_marks:
             raise RegionCountMismatch(
