@@ -16,9 +16,7 @@ _BARE_NAME = r"\bregion\s*\#?\s*(?:[0-9]{1,4})\b"
 
 # One or more names and a colon: "<Region 1>:", "region 1 :", "<Region 1><Region 2>, <Region 3>:". Brackets
 # are optional only in front of a colon: prose ("region 2 lies left") never counts as a region's answer.
-_HEADER = re.compile(
-    rf"(?:{_NAME}|{_BARE_NAME})(?:[ \t]*(?:,|;|&|and)?[ \t]*{_NAME})*[ \t]*[:\uff1a]", re.IGNORECASE
-)
+_HEADER = re.compile(rf"(?:{_NAME}|{_BARE_NAME})(?:[ \t]*(?:,|;|&|and)?[ \t]*{_NAME})*[ \t]*[:\uff1a]", re.IGNORECASE)
 _NAMED = re.compile(rf"{_NAME}|{_BARE_NAME}[ \t]*[:\uff1a]", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{1,4}")
 _PIX = re.compile(r"<pix>")

@@ -123,9 +123,7 @@ def test_permuted_marks_permute_the_regions():
 def test_a_batch_equals_its_questions_one_by_one():
     assistant = Assistant(FakeGenerator())
     sessions = [assistant.look(scene()) for _ in range(2)]
-    questions = [
-        Question(one, "What is marked?", marks) for one in sessions for marks in (MARKS, MARKS[1:], ())
-    ]
+    questions = [Question(one, "What is marked?", marks) for one in sessions for marks in (MARKS, MARKS[1:], ())]
     together = assistant.answer(questions)
     for question, answer in zip(questions, together, strict=True):
         alone = assistant.look(question.session.scene).ask(question.text, question.marks)

@@ -52,9 +52,7 @@ def test_any_text_is_read_without_an_error_and_every_pix_is_bound(text: str) -> 
     assert "<pix>" not in parsed.text
 
 
-@pytest.mark.parametrize(
-    "text", ["two\nlines", " ship", "ship  tank", "ship <Region 2>: tank", "Region 4: tank"]
-)
+@pytest.mark.parametrize("text", ["two\nlines", " ship", "ship  tank", "ship <Region 2>: tank", "Region 4: tank"])
 def test_render_refuses_what_could_not_be_read_back(text: str) -> None:
     with pytest.raises(ValueError, match="region 1"):
         render([text])
