@@ -92,9 +92,7 @@ def write_files(asked: AskedScene, output: Path) -> tuple[str, ...]:
     """Write the scene's picture, GeoJSON and answers; return their names."""
     name = asked.sample.name
     asked.regions.draw().save(output / f"{name}.png")
-    (output / f"{name}.geojson").write_text(
-        json.dumps(asked.regions.to_geojson(), indent=1), encoding="utf-8"
-    )
+    (output / f"{name}.geojson").write_text(json.dumps(asked.regions.to_geojson(), indent=1), encoding="utf-8")
     record = {"dialogue": asked.dialogue, "seconds": round(asked.seconds, 3), **asked.regions.to_json()}
     (output / f"{name}.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
     return (f"{name}.png", f"{name}.geojson", f"{name}.json")
@@ -158,9 +156,7 @@ def _real_infrared(image: LabelledImage) -> SampleScene:
         title="A parking lot at night, seen by a thermal camera",
         ground="640 x 512 pixels, 8 bit, grey",
         subject="car",
-        marks=tuple(
-            SampleMark(kind(item.box), item.label) for kind, item in zip(kinds, chosen, strict=False)
-        ),
+        marks=tuple(SampleMark(kind(item.box), item.label) for kind, item in zip(kinds, chosen, strict=False)),
         attribution="The thermal image is from HIT-UAV (Suo et al., 2023), CC BY 4.0, validation split.",
     )
 

@@ -54,7 +54,20 @@ table { border-collapse: collapse; width: 100%; font-size: 0.9375rem; font-varia
 th, td { text-align: left; padding: 6px 10px 6px 0; vertical-align: top;
   border-bottom: 1px solid var(--line); }
 th { font-weight: 600; color: var(--quiet); font-size: 0.8125rem; }
-td.number, th.number { text-align: right; }
+td.number, th.number { text-align: right; padding-right: 18px; }
+@media (max-width: 520px) {
+  thead { position: absolute; clip-path: inset(50%); }
+  tr { display: grid; grid-template-columns: 5.2em 1fr auto; padding: 6px 0; border-bottom: 1px solid var(--line); }
+  td, td.number { border: 0; padding: 1px 0; order: 2; }
+  td:nth-child(1), td:nth-child(3), td:nth-child(4) { order: 1; }
+  td:nth-child(3) { font-weight: 600; }
+  td:nth-child(5) { order: 3; }
+  td:nth-child(6)::before { content: "person: "; color: var(--quiet); } }
+@media (min-width: 1100px) {
+  article:last-child:nth-child(odd) { grid-column: 1 / -1; display: grid; grid-template-columns: 1fr 1fr;
+    grid-template-rows: auto 1fr; }
+  article:last-child:nth-child(odd) figure { grid-row: 1 / 3; }
+  article:last-child:nth-child(odd) :is(.switch, .text) { grid-column: 2; } }
 .good { color: var(--good); font-weight: 600; }
 .bad { color: var(--bad); font-weight: 600; }
 .swatch { display: inline-block; width: 0.8em; height: 0.8em; border-radius: 2px; border: 1px solid #0006; }
