@@ -82,29 +82,27 @@ def convert_dinov2(onnx_path: Path) -> tuple[Dinov2Config, dict[str, Tensor]]:
     # torch.tensor copies: the arrays are views of the file's bytes
     tensors = {item.name: torch.tensor(numpy_helper.to_array(item)) for item in graph.initializer}
     num_layers = len({name.split(".")[3] for name in tensors if name.startswith("backbone.encoder.layer.")})
+    if not num_layers:  # an empty file, too, is a valid message without a graph
+        raise BrokenCheckpoint(f"{onnx_path.name} holds no layer of a DINOv2 backbone")
     names = _direct_names(num_layers)
     matrices = _matrix_names(graph, tensors, num_layers)
     class_position, patch_positions = _position_names(graph, tensors)
 
     wanted = {*names, *matrices, class_position, patch_positions}
     missing = sorted(wanted - set(tensors))
-    if missing or not num_layers:
+    if missing:
         raise BrokenCheckpoint(
             f"{onnx_path.name} lacks {len(missing)} tensors of a DINOv2 of {num_layers} layers, {missing[:1]}"
         )
     left = sorted(name for name in tensors if name not in wanted and not name.startswith(_DECODER))
     if left:
-        raise BrokenCheckpoint(
-            f"{onnx_path.name} holds {len(left)} tensors that no layer takes, first {left[0]!r}"
-        )
+        raise BrokenCheckpoint(f"{onnx_path.name} holds {len(left)} tensors that no layer takes, first {left[0]!r}")
 
     state = {ours: tensors[name] for name, ours in names.items()}
     # ONNX multiplies x W, torch x W^T
     state |= {ours: tensors[name].T.contiguous() for name, ours in matrices.items()}
     # (1, 1, D) of the class token before (1, N, D) of the patches -> (1, 1 + N, D)
-    state["embeddings.position_embeddings"] = torch.cat(
-        [tensors[class_position], tensors[patch_positions]], dim=1
-    )
+    state["embeddings.position_embeddings"] = torch.cat([tensors[class_position], tensors[patch_positions]], dim=1)
     return _config(state, num_layers), state
 
 
@@ -124,9 +122,7 @@ def _matrix_names(graph: GraphProto, tensors: dict[str, Tensor], num_layers: int
         BrokenCheckpoint: if a bias is added to something else than a product with a stored matrix.
     """
     matrix_of_product = {
-        node.output[0]: node.input[1]
-        for node in graph.node
-        if node.op_type == "MatMul" and node.input[1] in tensors
+        node.output[0]: node.input[1] for node in graph.node if node.op_type == "MatMul" and node.input[1] in tensors
     }
     added_to: dict[str, str] = {}  # bias -> what it is added to; the exporter writes either operand first
     for node in graph.node:
@@ -156,9 +152,7 @@ def _position_names(graph: GraphProto, tensors: dict[str, Tensor]) -> tuple[str,
     found: dict[str, list[str]] = {"Concat": [], "Reshape": []}
     for node in graph.node:
         if node.name.startswith("/backbone/embeddings/") and node.op_type in found:
-            found[node.op_type] += [
-                name for name in node.input if name in tensors and tensors[name].ndim == 3
-            ]
+            found[node.op_type] += [name for name in node.input if name in tensors and tensors[name].ndim == 3]
     if len(found["Concat"]) != 1 or len(found["Reshape"]) != 1:
         raise BrokenCheckpoint(
             f"{len(found['Concat'])} class and {len(found['Reshape'])} patch positions found, 1 and 1 needed"
@@ -175,9 +169,7 @@ def _config(state: dict[str, Tensor], num_layers: int) -> Dinov2Config:
     _, positions, width = state["embeddings.position_embeddings"].shape
     grid = round((positions - 1) ** 0.5)
     if grid * grid != positions - 1 or width % _HEAD_WIDTH:
-        raise BrokenCheckpoint(
-            f"{positions - 1} positions, {width} wide, are no square of {_HEAD_WIDTH}-wide heads"
-        )
+        raise BrokenCheckpoint(f"{positions - 1} positions, {width} wide, are no square of {_HEAD_WIDTH}-wide heads")
     return Dinov2Config(
         hidden_size=width,
         num_hidden_layers=num_layers,
