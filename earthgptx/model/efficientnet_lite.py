@@ -91,9 +91,7 @@ class InvertedResidual(nn.Module):
     The input is added to the output where the two have one shape.
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, *, kernel_size: int, stride: int, expansion: int
-    ) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, kernel_size: int, stride: int, expansion: int) -> None:
         super().__init__()
         hidden = in_channels * expansion
         self.expand = SameConv2d(in_channels, hidden, 1) if expansion != 1 else None
@@ -149,9 +147,7 @@ class EfficientNetLite(nn.Module):
             last_at_stride[stride] = index
         missing = {8, 16, 32} - set(last_at_stride)
         if missing:
-            raise ValueError(
-                f"the stages have the strides {sorted(last_at_stride)}, but 8, 16 and 32 are needed"
-            )
+            raise ValueError(f"the stages have the strides {sorted(last_at_stride)}, but 8, 16 and 32 are needed")
         self._taps = tuple(last_at_stride[wanted] for wanted in (8, 16, 32))
         self.out_channels: tuple[int, int, int] = tuple(table[tap].width for tap in self._taps)  # type: ignore[assignment]
 

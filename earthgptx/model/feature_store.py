@@ -1,0 +1,109 @@
+"""The frozen towers' features on disk: each (image, window) is encoded once and read for every epoch after.
+
+Records of one size lie one after the other in `records.bin`, a line each in `index.jsonl` says whose they are. A run
+that was killed goes on where it stopped; a half-written record is cut off. bf16, exactly as the towers gave them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from earthgptx.errors import BrokenCheckpoint
+from earthgptx.model.features import VisionFeatures
+from earthgptx.shapes import Box
+
+Key = str
+
+
+def pixel_key(pixels: np.ndarray) -> str:
+    """Name of an image by its content, (H, W, 3) uint8: a file that changes never meets another's features."""
+    digest = hashlib.sha256(str(pixels.shape).encode())
+    digest.update(np.ascontiguousarray(pixels).tobytes())
+    return digest.hexdigest()[:20]
+
+
+def feature_key(image_key: str, window: Box) -> Key:
+    """Name of a window of an image; fractions of pixels are kept, for odd sizes cut in two."""
+    return f"{image_key}@{window.x0:g},{window.y0:g},{window.x1:g},{window.y1:g}"
+
+
+class FeatureStore:
+    """Append-only features of views.
+
+    Args:
+        folder: made where missing.
+        shapes: shape of one view's ViT tokens, then of each CNN level.
+    """
+
+    def __init__(self, folder: Path, shapes: Sequence[tuple[int, ...]]) -> None:
+        self.folder = folder
+        self.shapes = [tuple(shape) for shape in shapes]
+        self.sizes = [int(np.prod(shape)) for shape in self.shapes]
+        self.record = sum(self.sizes)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._records = folder / "records.bin"
+        self._index_path = folder / "index.jsonl"
+        self._records.touch()
+        self._index_path.touch()
+        self._images_path = folder / "images.jsonl"
+        self._images_path.touch()
+        self.index: dict[Key, int] = {}
+        self.image_keys: dict[str, str] = {}
+        self._load()
+
+    def _load(self) -> None:
+        header = self.folder / "shapes.json"
+        if header.exists() and json.loads(header.read_text()) != [list(shape) for shape in self.shapes]:
+            raise BrokenCheckpoint(f"{self.folder} holds features of shapes {header.read_text()}, not {self.shapes}.")
+        header.write_text(json.dumps([list(shape) for shape in self.shapes]))
+        complete = self._records.stat().st_size // (2 * self.record)
+        lines = self._index_path.read_text().splitlines()[:complete]
+        # A key may come twice (two files with the same pixels); its place is a line's number, never a count of keys.
+        self.index = {json.loads(line): place for place, line in enumerate(lines)}
+        self.num_records = len(lines)
+        with self._records.open("r+b") as file:
+            file.truncate(2 * self.record * self.num_records)
+        self._index_path.write_text("".join(line + "\n" for line in lines))
+        for line in self._images_path.read_text().splitlines():
+            image_id, key = json.loads(line)
+            self.image_keys[image_id] = key
+
+    def name_image(self, image_id: str, key: str) -> None:
+        """Remembers the content key of a dataset's image, so that training need not open it again."""
+        self.image_keys[image_id] = key
+        with self._images_path.open("a") as file:
+            file.write(json.dumps([image_id, key]) + "\n")
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self.index
+
+    def append(self, keys: Sequence[Key], features: VisionFeatures) -> None:
+        """Writes S views' features under S keys; records first, then their names."""
+        levels = [features.vit, *features.cnn]
+        flat = torch.cat([level.to(torch.bfloat16).flatten(1) for level in levels], dim=1)
+        if flat.shape != (len(keys), self.record):
+            raise BrokenCheckpoint(f"A record of {self.folder} holds {self.record} numbers, not {flat.shape[1]}.")
+        with self._records.open("ab") as file:
+            file.write(flat.contiguous().view(torch.int16).numpy().tobytes())
+        with self._index_path.open("a") as file:
+            file.write("".join(json.dumps(key) + "\n" for key in keys))
+        for key in keys:
+            self.index[key] = self.num_records
+            self.num_records += 1
+
+    def read(self, keys: Sequence[Key]) -> VisionFeatures:
+        """The features of S views, in the order of `keys`."""
+        rows = np.empty((len(keys), self.record), np.int16)
+        with self._records.open("rb") as file:
+            for place, key in enumerate(keys):
+                file.seek(2 * self.record * self.index[key])
+                rows[place] = np.fromfile(file, np.int16, self.record)
+        parts = torch.from_numpy(rows).view(torch.bfloat16).split(self.sizes, dim=1)
+        levels = [part.unflatten(1, shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        return VisionFeatures(vit=levels[0], cnn=tuple(levels[1:]))

@@ -1,0 +1,66 @@
+"""The language model (Eqs. 3, 9-12): any `LlamaForCausalLM`, with a few words of ours beside its vocabulary.
+
+Token ids and foreign tokens come in, hidden states come out. The base vocabulary stays as it was; our words have
+embedding rows of their own, used both to read and to write, so that a checkpoint need not repeat 49,152 others.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.cache_utils import Cache
+
+
+class Language(nn.Module):
+    """A Llama and its new words."""
+
+    def __init__(self, llama: dict[str, Any], *, num_new_tokens: int) -> None:
+        super().__init__()
+        self.llama = LlamaForCausalLM(LlamaConfig(**llama))
+        self.base_vocabulary_size = int(llama["vocab_size"])
+        self.new_words = nn.Parameter(torch.zeros(num_new_tokens, self.llama.config.hidden_size))
+
+    def init_weights(self) -> None:
+        """New words start as large as old ones."""
+        nn.init.normal_(self.new_words, std=self.llama.config.initializer_range)
+
+    def embed(self, token_ids: Tensor) -> Tensor:
+        """(B, T) ids, ours included -> (B, T, D)."""
+        ours = token_ids >= self.base_vocabulary_size
+        words = self.llama.get_input_embeddings()(token_ids.masked_fill(ours, 0))
+        new = self.new_words.to(words.dtype)[(token_ids - self.base_vocabulary_size).clamp(min=0)]
+        return torch.where(ours[..., None], new, words)
+
+    def forward(
+        self, embeddings: Tensor, present: Tensor, cache: Cache | None = None, positions: Tensor | None = None
+    ) -> Tensor:
+        """Hidden states after the last norm.
+
+        Args:
+            embeddings: (B, T, D) of the new tokens.
+            present: (B, past + T) booleans, False where there is only padding.
+            cache: keys and values of the past, extended in place.
+            positions: (B, T) position of each new token; counted from `present` where None.
+
+        Returns:
+            (B, T, D).
+        """
+        if positions is None:
+            positions = (present.long().cumsum(dim=1) - 1).clamp(min=0)[:, -embeddings.shape[1] :]
+        output = self.llama.model(
+            inputs_embeds=embeddings,
+            attention_mask=present.long(),
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=cache is not None,
+        )
+        return output.last_hidden_state
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(..., D) -> (..., base vocabulary + ours), in fp32: bf16 keeps 8 bits, too few to rank 49,157 words."""
+        base = self.llama.lm_head(hidden)
+        ours = hidden @ self.new_words.to(hidden.dtype).T
+        return torch.cat([base, ours], dim=-1).float()

@@ -1,0 +1,68 @@
+"""A configuration and the pretrained parts of its size become a model, ready to be trained or to take a checkpoint.
+
+The one place that knows which parts a size has; tokenizer files are handed on by path, for `processing` to read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from earthgptx.errors import UnknownModel
+from earthgptx.model.configuration import EarthGPTXConfig
+from earthgptx.model.earthgptx import EarthGPTX
+from earthgptx.model.weights.nano import prepare_nano
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A model with its pretrained parts in place.
+
+    Attributes:
+        model: frozen parts in bf16, everything else in fp32, in eval mode.
+        tokenizer_folder: where its tokenizer lies; None for `tiny`, whose tokenizer needs no file.
+        sources: one sentence a part: where it came from.
+    """
+
+    model: EarthGPTX
+    tokenizer_folder: Path | None
+    sources: tuple[str, ...]
+
+
+def assemble(config: EarthGPTXConfig, *, cache: Path | None = None) -> Assembled:
+    """Builds a model and loads what its size takes from packages.
+
+    Raises:
+        UnknownModel: a size whose parts no package holds ("7b", "paper").
+        HashMismatch, WeightsUnavailable: as prepare_nano.
+    """
+    if config.size_name == "tiny":
+        return Assembled(model=_finish(EarthGPTX(config)), tokenizer_folder=None, sources=("tiny: random weights",))
+    if config.size_name != "nano":
+        raise UnknownModel(
+            f"No package holds the parts of {config.size_name!r}; sizes that assemble are nano and tiny."
+        )
+    parts = prepare_nano(cache)
+    model = EarthGPTX(config)
+    model.language.llama.load_state_dict(parts.language(), strict=True)
+    model.vision.vit.load_state_dict(parts.dinov2(), strict=True)
+    if model.vision.cnn is not None:
+        model.vision.cnn.load_state_dict(parts.efficientnet(), strict=True)
+    return Assembled(model=_finish(model), tokenizer_folder=parts.tokenizer_folder, sources=parts.sources)
+
+
+def _finish(model: EarthGPTX) -> EarthGPTX:
+    """Frozen towers in bf16, the CNN channels-last (4 x faster on CPU), projections as loud as words."""
+    model.vision.to(torch.bfloat16)
+    if model.vision.cnn is not None:
+        model.vision.cnn.to(memory_format=torch.channels_last)
+    words = model.language.llama.get_input_embeddings().weight
+    loudness = words.detach().float().square().mean().sqrt()
+    with torch.no_grad():
+        model.language.new_words.normal_(std=float(loudness), generator=torch.Generator().manual_seed(0))
+        model.fusion.image_projection.gain.fill_(float(loudness))
+        model.fusion.region_projection.gain.fill_(float(loudness))
+    model.language.llama.to(torch.bfloat16)
+    return model.eval()
