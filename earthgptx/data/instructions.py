@@ -40,8 +40,9 @@ TASKS: tuple[str, ...] = (
     "vqa",
 )
 MARK_KINDS: tuple[str, ...] = ("box", "point", "freeform")
-MAX_REGIONS = 4
+MAX_REGIONS = 4  # of a usual question; one in five may have twice as many
 MAX_CAPTIONED_REGIONS = 2  # region captions are long
+LONG_SHARE = 0.2
 MAX_COUNT = 20  # beyond it, the labels themselves are no longer reliable
 ABSENT_SHARE = 0.15  # of count questions ask for a class that is not there
 
@@ -285,8 +286,12 @@ def _yes_or_no(kind: str, label: str, is_yes: bool, rng: random.Random, regions:
 
 
 def _choose_objects(image: LabelledImage, indices: Sequence[int], rng: random.Random, at_most: int) -> list[int]:
-    """One to `at_most` different objects among `indices`, in random order; none where there are none."""
-    return _draw(image, indices, rng, rng.randint(1, min(at_most, len(indices)))) if indices else []
+    """Different objects among `indices`, in random order; none where there are none.
+
+    One to `at_most` of them, and now and then up to twice as many, so that high numbers are met too.
+    """
+    most = 2 * at_most if rng.random() < LONG_SHARE else at_most
+    return _draw(image, indices, rng, rng.randint(1, min(most, len(indices)))) if indices else []
 
 
 def _draw(image: LabelledImage, indices: Sequence[int], rng: random.Random, num: int) -> list[int]:

@@ -1,0 +1,1 @@
+"""Batches -> checkpoint: our own loop, short enough to read in one sitting."""

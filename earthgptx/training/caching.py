@@ -1,0 +1,81 @@
+"""Fills a feature store: every scene window of an image and every zoom window its fixed marks can ask for.
+
+Marks are fixed by seed (data.freeform), so the windows of a corpus are known before training and each is encoded once.
+Interrupted, it goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from earthgptx.data.freeform import fixed_mark
+from earthgptx.data.imagery import Scene
+from earthgptx.data.sample import LabelledImage
+from earthgptx.model.earthgptx import EarthGPTX
+from earthgptx.model.feature_store import FeatureStore, feature_key, pixel_key
+from earthgptx.processing.processor import Processor
+from earthgptx.shapes import Box
+
+MARK_KINDS = ("box", "point", "freeform")
+
+
+def wanted_windows(image: LabelledImage, processor: Processor, seed: int) -> tuple[Box, ...]:
+    """Every window that a sample of this image can look through, each once."""
+    size = (image.width, image.height)
+    marks = [fixed_mark(image, index, kind, seed) for index in range(len(image.objects)) for kind in MARK_KINDS]
+    windows, _, _ = processor.windows(size, marks)
+    return windows
+
+
+def open_store(folder: Path, model: EarthGPTX) -> FeatureStore:
+    """The feature store whose record shapes fit a model's towers."""
+    return FeatureStore(folder, model.vision.feature_shapes())
+
+
+def fill_store(
+    store: FeatureStore,
+    images: Sequence[LabelledImage],
+    model: EarthGPTX,
+    processor: Processor,
+    *,
+    seed: int,
+    views_per_batch: int = 16,
+    on_views: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Encodes what is missing, image by image.
+
+    Args:
+        store: where features go.
+        images: labelled images; their order is the order of work.
+        model: its vision box does the work, in whatever dtype it is in.
+        processor: cuts windows and renders views.
+        seed: of the marks.
+        views_per_batch: views encoded at once.
+        on_views: told how many views were done since the last call, those found in the store too.
+    """
+    for image in images:
+        windows = wanted_windows(image, processor, seed)
+        key = store.image_keys.get(image.id)
+        pixels = None
+        if key is None:
+            pixels = Scene.open(image.path, sensor=image.sensor).pixels
+            key = pixel_key(pixels)
+            store.name_image(image.id, key)
+        missing = [window for window in windows if feature_key(key, window) not in store]
+        on_views(len(windows) - len(missing))
+        if not missing:
+            continue
+        if pixels is None:
+            pixels = Scene.open(image.path, sensor=image.sensor).pixels
+        views = processor.render(pixels, missing)
+        for part in _parts(len(missing), views_per_batch):
+            features = model.vision(torch.from_numpy(views[part]).to(model.device))
+            store.append([feature_key(key, window) for window in missing[part]], features)
+            on_views(len(missing[part]))
+
+
+def _parts(total: int, size: int) -> Iterator[slice]:
+    return (slice(start, start + size) for start in range(0, total, size))

@@ -1,0 +1,148 @@
+"""`earthgptx train`: a recipe file becomes a run folder with a trained model in it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import random
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+import transformers
+from transformers import AutoTokenizer
+
+from earthgptx.data.datasets import available
+from earthgptx.data.sample import LabelledImage
+from earthgptx.errors import MalformedRecipe
+from earthgptx.model.configuration import EarthGPTXConfig
+from earthgptx.model.sizes import SIZES
+from earthgptx.model.weights.assembly import assemble
+from earthgptx.model.weights.checkpoint import save_trained
+from earthgptx.processing.processor import Processor, processor_for
+from earthgptx.processing.vocabulary import Vocabulary, byte_tokenizer
+from earthgptx.training.caching import fill_store, open_store, wanted_windows
+from earthgptx.training.corpus import Corpus
+from earthgptx.training.loop import Trainer, word_embeddings
+from earthgptx.training.losses import label_directions
+from earthgptx.training.recipe import TrainingRecipe, load_recipe
+
+_logger = logging.getLogger(__name__)
+
+
+def train(
+    recipe_path: Path,
+    overrides: list[str],
+    *,
+    on_views: Callable[[int, int], None] = lambda done, total: None,
+) -> Path:
+    """Trains by a recipe, or goes on where its run stopped.
+
+    Args:
+        recipe_path: Python file with `recipe()`.
+        overrides: `name=value` changes.
+        on_views: told (views done, views in all) while features are cached.
+
+    Returns:
+        The folder of the exported model.
+
+    Raises:
+        MalformedRecipe, MalformedDataset, TrainingDiverged: as their docstrings say.
+    """
+    recipe = load_recipe(recipe_path, overrides)
+    folder = Path(recipe.runs) / recipe.name
+    trainer, processor = build(recipe, on_views=on_views)
+    _write_settings(folder, recipe)
+    if trainer.resume():
+        _logger.info("%s goes on at step %d of %d.", folder, trainer.step, trainer.total_steps)
+    trainer.run()
+    return save_trained(trainer.model, folder / "model")
+
+
+def build(
+    recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = lambda done, total: None
+) -> tuple[Trainer, Processor]:
+    """Everything of a run, ready to start: model, cached features, corpus, trainer."""
+    torch.manual_seed(recipe.seed)
+    config = configuration_of(recipe)
+    assembled = assemble(config)
+    tokenizer = (
+        byte_tokenizer(config.base_vocabulary_size)
+        if assembled.tokenizer_folder is None
+        else AutoTokenizer.from_pretrained(assembled.tokenizer_folder)
+    )
+    processor = processor_for(config, Vocabulary.of(tokenizer))
+    images = labelled_images(recipe, "train")
+    store = open_store(Path(recipe.features), assembled.model)
+    total = sum(len(wanted_windows(image, processor, recipe.seed)) for image in images)
+    done = 0
+
+    def count(views: int) -> None:
+        nonlocal done
+        done += views
+        on_views(done, total)
+
+    fill_store(store, images, assembled.model, processor, seed=recipe.seed, on_views=count)
+    corpus, warm_corpus = (
+        Corpus(
+            images,
+            task_weights=weights,
+            dataset_weights=recipe.dataset_weights,
+            processor=processor,
+            store=store,
+            seed=recipe.seed,
+        )
+        for weights in (recipe.task_weights, recipe.warm_task_weights or recipe.task_weights)
+    )
+    words = [tokenizer.encode(" " + label, add_special_tokens=False) for label in corpus.labels]
+    directions = label_directions(word_embeddings(assembled.model, words)) if words else torch.zeros(0, 1)
+    trainer = Trainer(
+        recipe,
+        assembled.model,
+        corpus=corpus,
+        warm_corpus=warm_corpus,
+        label_directions=directions,
+        folder=Path(recipe.runs) / recipe.name,
+    )
+    return trainer, processor
+
+
+def configuration_of(recipe: TrainingRecipe) -> EarthGPTXConfig:
+    """The model's configuration with the recipe's overrides ("fusion.kind": "literal")."""
+    if recipe.size not in SIZES:
+        raise MalformedRecipe(f"There is no size {recipe.size!r}; known are {', '.join(SIZES)}.")
+    config = SIZES[recipe.size]()
+    for path, value in recipe.overrides.items():
+        box, _, name = path.partition(".")
+        part = getattr(config, box, None)
+        if not hasattr(part, name):
+            raise MalformedRecipe(f"The configuration has no field {path!r}.")
+        setattr(part, name, value)
+    return config
+
+
+def labelled_images(recipe: TrainingRecipe, split: str) -> list[LabelledImage]:
+    """The recipe's images, at most as many of each set as it takes, interleaved so that any start is a fair share."""
+    groups: dict[str, list[LabelledImage]] = {}
+    for image in available(Path(recipe.data), split, names=tuple(recipe.datasets)):
+        groups.setdefault(image.dataset, []).append(image)
+    placed = []
+    for name, images in groups.items():
+        chosen = random.Random(recipe.seed).sample(images, len(images))[: recipe.datasets[name]]
+        placed += [((place + 0.5) / len(chosen), name, image) for place, image in enumerate(chosen)]
+    return [image for _, _, image in sorted(placed, key=lambda entry: entry[:2])]
+
+
+def _write_settings(folder: Path, recipe: TrainingRecipe) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "recipe": asdict(replace(recipe)),
+        "versions": {
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "python": platform.python_version(),
+        },
+    }
+    (folder / "run.json").write_text(json.dumps(settings, indent=2))

@@ -1,0 +1,81 @@
+"""The losses and their one sum: next word, masks (LISA's weights), region-text alignment.
+
+Everything is a mean (over written tokens, masks or marks), so that weights mean the same for any batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize
+
+ALIGNMENT_TEMPERATURE = 0.07
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Means over a batch; a part that the batch has no material for is 0.
+
+    Attributes:
+        words: next-word cross-entropy on the answers.
+        mask_bce, mask_dice: over masks.
+        alignment: over labelled marks.
+    """
+
+    words: Tensor
+    mask_bce: Tensor
+    mask_dice: Tensor
+    alignment: Tensor
+
+    def total(self, *, mask_bce_weight: float, mask_dice_weight: float, alignment_weight: float) -> Tensor:
+        """The one sum that is minimised."""
+        masks = mask_bce_weight * self.mask_bce + mask_dice_weight * self.mask_dice
+        return self.words + masks + alignment_weight * self.alignment
+
+
+def word_loss(logits: Tensor, token_ids: Tensor) -> Tensor:
+    """Cross-entropy of (A, vocabulary) logits against (A,) ids; 0 where A is 0."""
+    return cross_entropy(logits, token_ids) if len(token_ids) else logits.sum()
+
+
+def mask_losses(masks: Sequence[Tensor], targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """BCE and dice, each a mean over masks (LISA), at the decoder's own resolution.
+
+    Args:
+        masks: M logit maps.
+        targets: M boolean maps of the same sizes.
+    """
+    if not masks:
+        return torch.zeros(()), torch.zeros(())
+    bce, dice = [], []
+    for mask, target in zip(masks, targets, strict=True):
+        logits, truth = mask.float(), target.float()
+        bce.append(binary_cross_entropy_with_logits(logits, truth))
+        share = logits.sigmoid()
+        dice.append(1 - (2 * (share * truth).sum() + 1) / (share.sum() + truth.sum() + 1))
+    return torch.stack(bce).mean(), torch.stack(dice).mean()
+
+
+def alignment_loss(regions: Tensor, labels: Tensor, label_embeddings: Tensor) -> Tensor:
+    """Region-text alignment: a mark's tokens should point where the words of its class do.
+
+    Args:
+        regions: (R, P, D_llm) region tokens as the LLM reads them.
+        labels: (R,) class, below 0 where unknown.
+        label_embeddings: (K, D_llm) unit directions of the class names' words.
+    """
+    known = labels >= 0
+    if not bool(known.any()):
+        return regions.sum() * 0
+    directions = normalize(regions[known].float().mean(dim=1), dim=-1)
+    return cross_entropy(directions @ label_embeddings.T / ALIGNMENT_TEMPERATURE, labels[known])
+
+
+def label_directions(word_embeddings: Sequence[Tensor]) -> Tensor:
+    """(K, D) unit directions of K class names, each the mean of its (n, D) word embeddings, centred over the classes."""
+    means = torch.stack([words.float().mean(dim=0) for words in word_embeddings])
+    common = means.mean(dim=0, keepdim=True) if len(means) > 1 else torch.zeros_like(means)
+    return normalize(means - common, dim=-1)

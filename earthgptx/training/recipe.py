@@ -1,0 +1,118 @@
+"""A training run as a frozen value: what is trained, on what, for how long.
+
+A recipe file is Python with a function `recipe() -> TrainingRecipe`; variants are made by `dataclasses.replace` or, from
+the shell, by `--set name=value`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+from earthgptx.errors import MalformedRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecipe:
+    """One run.
+
+    Attributes:
+        name: of the run's folder.
+        size: a name in model.sizes.SIZES.
+        data: folder laid out like docs/data.md says.
+        datasets: names of the sets, with the most images taken of each (None: all).
+        task_weights: share of each task in the mixture.
+        dataset_weights: share of each set among those that can serve a task.
+        policy: what is trained (model.earthgptx.trainable_parameters).
+        overrides: changes to the model's configuration, "box.field" to value, for ablations.
+        warm_steps: steps on region-text alignment and masks alone, without the language model
+            (docs/decisions/0004: it stands for the paper's trained ancestor).
+        warm_task_weights: share of each task in those; empty for `task_weights`.
+        steps: steps of the whole model.
+        batch_size: samples a step.
+        learning_rate: of what starts random.
+        language_learning_rate: of the language model's attention.
+        alignment_weight: weight of the region-text alignment loss.
+        mask_bce_weight, mask_dice_weight: LISA's 2.0 and 0.5.
+        checkpoint_minutes: time between two checkpoints.
+        seed: of marks, samples and initial weights.
+        runs: folder of run folders.
+        features: folder of the towers' cached features.
+    """
+
+    name: str
+    size: str
+    data: str
+    datasets: dict[str, int | None]
+    task_weights: dict[str, float]
+    dataset_weights: dict[str, float] = field(default_factory=dict)
+    policy: str = "scratch"
+    overrides: dict[str, int | float | str | bool] = field(default_factory=dict)
+    warm_steps: int = 0
+    warm_task_weights: dict[str, float] = field(default_factory=dict)
+    steps: int = 1000
+    batch_size: int = 16
+    learning_rate: float = 5e-4
+    language_learning_rate: float = 1e-4
+    weight_decay: float = 0.01
+    warm_up_share: float = 0.03
+    clip: float = 1.0
+    alignment_weight: float = 0.3
+    mask_bce_weight: float = 2.0
+    mask_dice_weight: float = 0.5
+    checkpoint_minutes: float = 4.0
+    seed: int = 0
+    runs: str = "runs"
+    features: str = "cache/features"
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size"):
+            if getattr(self, name) < 1:
+                raise MalformedRecipe(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if not any(weight > 0 for weight in self.task_weights.values()):
+            raise MalformedRecipe("Every task weight is 0; at least one must be above 0.")
+
+
+def load_recipe(path: Path, overrides: list[str]) -> TrainingRecipe:
+    """Reads a recipe file and applies `name=value` changes, values in JSON.
+
+    Raises:
+        MalformedRecipe: no such file, no `recipe()` in it, an unknown name or a value of another type.
+    """
+    if not path.is_file():
+        raise MalformedRecipe(f"There is no recipe {path}.")
+    spec = importlib.util.spec_from_file_location("earthgptx_recipe", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    made = getattr(module, "recipe", lambda: None)()
+    if not isinstance(made, TrainingRecipe):
+        raise MalformedRecipe(f"{path} has no function recipe() that returns a TrainingRecipe.")
+    known = {f.name for f in fields(TrainingRecipe)}
+    for change in overrides:
+        name, separator, text = change.partition("=")
+        if not separator or name not in known:
+            raise MalformedRecipe(
+                f"--set {change}: there is no setting {name!r}; known are {', '.join(sorted(known))}."
+            )
+        made = replace(made, **{name: _typed(name, text, getattr(made, name))})
+    return made
+
+
+def _typed(name: str, text: str, current: object) -> object:
+    if isinstance(current, str):
+        return text
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise MalformedRecipe(f"--set {name}={text}: {text!r} is not a JSON value.") from error
+    if isinstance(current, float) and isinstance(value, int):
+        value = float(value)
+    if type(value) is not type(current):
+        raise MalformedRecipe(
+            f"--set {name}={text}: a {type(current).__name__} is wanted, not a {type(value).__name__}."
+        )
+    return value

@@ -1,0 +1,42 @@
+"""nano, the embedded default: one stage, all sensors mixed, on two CPU cores."""
+
+from __future__ import annotations
+
+from earthgptx.training.recipe import TrainingRecipe
+
+
+def recipe() -> TrainingRecipe:
+    """The run whose weights ship in checkpoints/nano."""
+    return TrainingRecipe(
+        name="nano",
+        size="nano",
+        data="../shared/data",
+        datasets={"vhr10": None, "ssdd": None, "hituav": 480, "rsicd": None, "sar_acd": None, "mstar": None},
+        task_weights={
+            "roc": 0.27,
+            "segment_region": 0.17,
+            "image_caption": 0.30,
+            "region_caption": 0.05,
+            "scene": 0.02,
+            "relation": 0.03,
+            "segment_class": 0.05,
+            "grounded_caption": 0.03,
+            "count": 0.04,
+            "vqa": 0.04,
+        },
+        warm_task_weights={"roc": 0.5, "segment_region": 0.5},
+        dataset_weights={
+            "hituav": 3.0,
+            "vhr10": 3.0,
+            "ssdd": 1.5,
+            "sar_acd": 1.0,
+            "mstar": 1.0,
+            "rsicd": 1.0,
+        },
+        warm_steps=320,
+        steps=850,
+        batch_size=16,
+        learning_rate=6e-4,
+        language_learning_rate=2e-4,
+        features="cache/features-nano",
+    )
