@@ -1,0 +1,275 @@
+"""Tensors meet words: scenes are encoded once, answers are generated with a key-value cache, masks are drawn after.
+
+The hidden state of each `<pix>` is kept as it is generated, so that masks need no second pass over the text (LISA and
+its relatives run without a cache for want of this). It reads no file and parses no question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+from transformers import DynamicCache
+
+from earthgptx.data.imagery import Scene
+from earthgptx.data.sample import Turn
+from earthgptx.model.earthgptx import EarthGPTX
+from earthgptx.model.feature_store import FeatureStore, feature_key, pixel_key
+from earthgptx.model.features import VisionFeatures
+from earthgptx.processing.batch import Batch
+from earthgptx.processing.processor import Encoded, Processor
+from earthgptx.processing.views import scene_windows, whole_window
+from earthgptx.shapes import Box, Mark
+
+VIEWS_AT_ONCE = 16  # more do not run faster on a CPU: the activations leave its caches
+OnText = Callable[[int, str], None]
+
+
+@dataclass(frozen=True)
+class SceneViews:
+    """A scene as the towers saw it.
+
+    Attributes:
+        scene: what was looked at.
+        near: features of windows by window: the scene's own from the start, zoom windows as marks ask for them.
+    """
+
+    scene: Scene
+    near: dict[Box, VisionFeatures] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One dialogue that waits for its next answer; marks are in the scene's pixels."""
+
+    views: SceneViews
+    turns: tuple[Turn, ...]
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True)
+class Generated:
+    """One answer.
+
+    Attributes:
+        text: with our words in it (`<pix>`, `<p>`), without the end-of-turn word.
+        token_texts: the text, token by token.
+        token_probabilities: with which each was chosen.
+        masks: one (H, W) boolean map a `<pix>`, at the scene's size.
+        mask_scores: mean probability inside each mask, 0 for an empty one.
+    """
+
+    text: str
+    token_texts: tuple[str, ...]
+    token_probabilities: tuple[float, ...]
+    masks: tuple[np.ndarray, ...]
+    mask_scores: tuple[float, ...]
+
+
+@dataclass
+class _Row:
+    """What one row of the batch has said so far."""
+
+    ids: list[int] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    probabilities: list[float] = field(default_factory=list)
+    pix_states: list[Tensor] = field(default_factory=list)
+    is_done: bool = False
+
+
+class Generator:
+    """A model and its processor, in inference mode.
+
+    Args:
+        model: assembled and loaded; the language model in bf16.
+        processor: that fits it.
+        store: features on disk that outlive this process, or None.
+    """
+
+    def __init__(self, model: EarthGPTX, processor: Processor, store: FeatureStore | None = None) -> None:
+        self.model = model
+        self.processor = processor
+        self.store = store
+        self.end_id = processor.vocabulary.tokenizer.encode(processor.chat.end, add_special_tokens=False)[-1]
+
+    def look(self, scene: Scene) -> SceneViews:
+        """Encodes a scene's own views."""
+        views = SceneViews(scene)
+        self._see(views, scene_windows(scene.width, scene.height, self.processor.geometry))
+        return views
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        requests: Sequence[Request],
+        *,
+        max_new_tokens: int,
+        temperature: float,
+        seed: int,
+        on_text: OnText | None,
+    ) -> list[Generated]:
+        """Answers requests in one batch.
+
+        Args:
+            requests: any scenes, any marks.
+            max_new_tokens: where to stop an answer that does not end.
+            temperature: 0 takes the likeliest token.
+            seed: of the sampling.
+            on_text: told (request, piece of text) as text is generated.
+        """
+        encoded = [self._encode(request) for request in requests]
+        batch = self.processor.collate(encoded, large_images=self._large_images(requests), pad_left=True).to(
+            self.model.device
+        )
+        features = VisionFeatures.concatenate(
+            [self._see(r.views, e.windows) for r, e in zip(requests, encoded, strict=True)]
+        )
+        with torch.autocast(self.model.device.type, torch.bfloat16):
+            fused, _ = self.model.encode(batch, features)
+            embeddings = self.model.splice(batch.token_ids, fused)
+            rows = self._write(embeddings, batch.present, max_new_tokens, temperature, seed, on_text)
+            masks = self._draw(rows, batch, features, requests, encoded)
+        return [
+            Generated(
+                text="".join(row.texts),
+                token_texts=tuple(row.texts),
+                token_probabilities=tuple(row.probabilities),
+                masks=tuple(mask for mask, _ in drawn),
+                mask_scores=tuple(score for _, score in drawn),
+            )
+            for row, drawn in zip(rows, masks, strict=True)
+        ]
+
+    def _encode(self, request: Request) -> Encoded:
+        scene = request.views.scene
+        return self.processor.encode_parts(
+            sample_id=str(scene.path),
+            size=(scene.width, scene.height),
+            sensor=scene.sensor,
+            turns=request.turns,
+            marks=request.marks,
+        )
+
+    def _large_images(self, requests: Sequence[Request]) -> list[np.ndarray]:
+        if not self.processor.masks.large_image:
+            return []
+        return [self.processor.render_large(request.views.scene.pixels) for request in requests]
+
+    @torch.inference_mode()
+    def _see(self, views: SceneViews, windows: Sequence[Box]) -> VisionFeatures:
+        """Features of windows of a scene; only those never seen before are encoded."""
+        missing = [window for window in dict.fromkeys(windows) if window not in views.near]
+        if missing and self.store is not None:
+            key = pixel_key(views.scene.pixels)
+            for window in missing:
+                if feature_key(key, window) in self.store:
+                    views.near[window] = self.store.read([feature_key(key, window)])
+            missing = [window for window in missing if window not in views.near]
+        for start in range(0, len(missing), VIEWS_AT_ONCE):
+            part = missing[start : start + VIEWS_AT_ONCE]
+            rendered = torch.from_numpy(self.processor.render(views.scene.pixels, part))
+            features = self.model.vision(rendered.to(self.model.device))
+            if self.store is not None:
+                self.store.append([feature_key(key, window) for window in part], features)
+            for place, window in enumerate(part):
+                views.near[window] = features.take(torch.tensor([place], device=self.model.device))
+        return VisionFeatures.concatenate([views.near[window] for window in windows])
+
+    def _write(
+        self,
+        embeddings: Tensor,
+        present: Tensor,
+        max_new_tokens: int,
+        temperature: float,
+        seed: int,
+        on_text: OnText | None,
+    ) -> list[_Row]:
+        """Token by token, all rows together; a finished row is fed its end word until the last one is done."""
+        rows = [_Row() for _ in range(len(embeddings))]
+        cache = DynamicCache()
+        sampler = torch.Generator(device=embeddings.device).manual_seed(seed)
+        hidden = self.model.language(embeddings, present, cache)[:, -1]
+        for _ in range(max_new_tokens):
+            ids, probabilities = _choose(self.model.language.logits(hidden), temperature, sampler)
+            for place, row in enumerate(rows):
+                self._say(row, int(ids[place]), float(probabilities[place]))
+                if on_text is not None and not row.is_done and row.texts[-1]:
+                    on_text(place, row.texts[-1])
+            if all(row.is_done for row in rows):
+                break
+            present = torch.cat([present, torch.ones_like(present[:, :1])], dim=1)
+            hidden = self.model.language(self.model.language.embed(ids[:, None]), present, cache)[:, -1]
+            for place, row in enumerate(rows):
+                if not row.is_done and row.ids[-1] == self.processor.vocabulary.pix:
+                    row.pix_states.append(hidden[place])
+        return rows
+
+    def _say(self, row: _Row, token_id: int, probability: float) -> None:
+        row.is_done = row.is_done or token_id == self.end_id
+        if row.is_done:
+            return
+        tokenizer = self.processor.vocabulary.tokenizer
+        row.ids.append(token_id)
+        text = str(tokenizer.decode(row.ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+        said = "".join(row.texts)
+        # A character that is not complete yet is held back until its last byte comes.
+        row.texts.append("" if text.endswith("\ufffd") else text[len(said) :])
+        row.probabilities.append(probability)
+
+    def _draw(
+        self,
+        rows: Sequence[_Row],
+        batch: Batch,
+        features: VisionFeatures,
+        requests: Sequence[Request],
+        encoded: Sequence[Encoded],
+    ) -> list[list[tuple[np.ndarray, float]]]:
+        """All masks of all answers in as few decoder calls as there are frames."""
+        states = [state for row in rows for state in row.pix_states]
+        answers: list[list[tuple[np.ndarray, float]]] = [[] for _ in rows]
+        if not states:
+            return answers
+        owners = [place for place, row in enumerate(rows) for _ in row.pix_states]
+        marks = [
+            mark
+            for row, one in zip(rows, encoded, strict=True)
+            for mark in self.processor.pix_marks(["".join(row.texts)], len(one.mark_views))
+        ]
+        first_mark = np.cumsum([0, *(len(one.mark_views) for one in encoded)])
+        numbered = [int(first_mark[o]) + m if m >= 0 else -1 for o, m in zip(owners, marks, strict=True)]
+        device = batch.pix_mark.device
+        wanted = replace(
+            batch,
+            pix_image=torch.tensor(owners, device=device),
+            pix_mark=torch.tensor(numbered, device=device),
+        )
+        logits = self.model.draw(torch.stack(states), wanted, features)
+        for owner, mark, mask in zip(owners, marks, logits, strict=True):
+            scene, one = requests[owner].views.scene, encoded[owner]
+            frame = one.windows[one.mark_views[mark]] if mark >= 0 else whole_window(scene.width, scene.height)
+            answers[owner].append(mask_at_scene_size(mask, frame, scene.width, scene.height))
+        return answers
+
+
+def mask_at_scene_size(logits: Tensor, frame: Box, width: int, height: int) -> tuple[np.ndarray, float]:
+    """A frame's logits (s, s) as a (height, width) boolean map, and the mean probability inside it."""
+    side = max(round(frame.width), 1)
+    fine = interpolate(logits[None, None].float(), size=(side, side), mode="bilinear", align_corners=False)[0, 0]
+    left, top = round(frame.x0), round(frame.y0)
+    inner = fine[max(-top, 0) : height - top, max(-left, 0) : width - left]
+    mask = np.zeros((height, width), bool)
+    top, left = max(top, 0), max(left, 0)
+    mask[top : top + inner.shape[0], left : left + inner.shape[1]] = (inner > 0).cpu().numpy()
+    inside = inner[inner > 0]
+    return mask, float(inside.sigmoid().mean()) if len(inside) else 0.0
+
+
+def _choose(logits: Tensor, temperature: float, sampler: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(B, vocabulary) -> chosen ids (B,) and their probabilities (B,)."""
+    shares = torch.softmax(logits / temperature if temperature > 0 else logits, dim=-1)
+    ids = torch.multinomial(shares, 1, generator=sampler)[:, 0] if temperature > 0 else shares.argmax(dim=-1)
+    return ids, shares.gather(1, ids[:, None])[:, 0]
