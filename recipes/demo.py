@@ -177,7 +177,7 @@ def _as_point(box: Box) -> Mark:
 
 def _as_scribble(box: Box) -> Mark:
     """A wavy stroke along the longer side."""
-    steps = ((0.15, 0.5), (0.35, 0.4), (0.6, 0.6), (0.85, 0.5))
+    steps: tuple[tuple[float, float], ...] = ((0.15, 0.5), (0.35, 0.4), (0.6, 0.6), (0.85, 0.5))
     if box.height > box.width:
         steps = tuple((across, along) for along, across in steps)
     return Scribble(tuple((box.x0 + u * box.width, box.y0 + v * box.height) for u, v in steps))

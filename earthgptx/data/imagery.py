@@ -120,9 +120,7 @@ class Scene:
         array = np.asarray(array)
         cube = array[..., None] if array.ndim == 2 else array
         if cube.ndim != 3 or cube.shape[2] not in (1, 3) or cube.size == 0:
-            raise UnreadableImagery(
-                f"An array of shape {array.shape} is not an image (H, W), (H, W, 1) or (H, W, 3)."
-            )
+            raise UnreadableImagery(f"An array of shape {array.shape} is not an image (H, W), (H, W, 1) or (H, W, 3).")
         layers = np.moveaxis(cube, -1, 0)
         notes: tuple[str, ...] = ()
         if sensor == "auto":
@@ -183,7 +181,7 @@ def _scene_of_raster(raster: Raster, *, name: str) -> Scene:
     else:
         stretched = [stretch(band, sensor=raster.sensor, valid=valid) for band in raster.bands]
         layers = [band.grey for band in stretched]
-        limits = ", ".join(f"{band.low:.4g} to {band.high:.4g}" for band in stretched)
+        limits = ", ".join(band.limits for band in stretched)
         unit = stretched[0].unit
         notes.append(f"The values were stretched for {raster.sensor}: {limits} ({unit}) became 0 to 255.")
     pixels = np.stack(layers if len(layers) == 3 else layers * 3, axis=-1)

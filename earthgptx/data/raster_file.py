@@ -101,7 +101,7 @@ def read_raster(path: Path, *, sensor: str, bands: tuple[int, ...] | None, max_p
         shown = _checked_bands(dataset, path.name, bands) if bands else _usual_bands(dataset, sensor, notes)
         values = _with_palette(dataset, notes) if is_palette and not bands else dataset.read(list(shown))
         values, is_display_ready = _display_ready(dataset, values, is_chosen=bands is not None)
-        valid = _valid_pixels(dataset, shown, values, may_have_border=not is_display_ready, notes=notes)
+        valid = _valid_pixels(dataset, shown, values, is_raw=not is_display_ready, notes=notes)
         georeference = _georeference(dataset, notes)
     turn = orientation_of(path)
     if turn > 1:
@@ -286,21 +286,25 @@ def _valid_pixels(
     shown: tuple[int, ...],
     values: NDArray[np.generic],
     *,
-    may_have_border: bool,
+    is_raw: bool,
     notes: list[str],
 ) -> NDArray[np.bool_] | None:
     """(H, W) True where the file's mask, alpha or nodata value allows it; None for everywhere.
 
-    A pixel counts as nodata where every shown band is. Files that declare nothing but are zero in every shown
-    band over more than a hundredth of the picture are taken to be padded with zeros.
+    A pixel of raw values counts as nodata where any shown band is, one of an 8-bit picture where all are. Raw
+    files that declare nothing but are zero in every shown band over more than a hundredth of the picture are
+    taken to be padded with zeros.
     """
     from rasterio.enums import MaskFlags
 
     masks = [dataset.read_masks(band) > 0 for band in shown]
     if any(MaskFlags.all_valid not in dataset.mask_flag_enums[band - 1] for band in shown):
-        # A shared mask or alpha is the same for each band; nodata values are a matter of each band.
+        # A shared mask or alpha is the same for each band, but nodata values are a matter of each band: pure red
+        # has two zeros in an 8-bit picture, while a gap in one band of raw values would spoil its percentiles.
+        if is_raw:
+            return np.asarray(np.logical_and.reduce(masks))
         return np.asarray(np.logical_or.reduce(masks))
-    if may_have_border and not looks_like_decibels(values[0]):
+    if is_raw and not looks_like_decibels(values[0]):
         zero = (values == 0).all(axis=0)
         share = float(zero.mean())
         if share > _ZERO_BORDER_SHARE and share < 1.0:

@@ -27,9 +27,7 @@ ATTRIBUTION = (
     "The place, resolution and sensors match SpaceNet 6 (Rotterdam): imagery by SpaceNet, Maxar and Capella "
     "Space, CC BY-SA 4.0. Pictures derived from it carry the same terms."
 )
-RENDERED_ATTRIBUTION = (
-    "Rendered by this project: a drawing in the manner of thermal imagery, not a photograph."
-)
+RENDERED_ATTRIBUTION = "Rendered by this project: a drawing in the manner of thermal imagery, not a photograph."
 
 RENDERED_NAME = "rendered_night.png"
 _RENDERED_SEED = 20
@@ -142,9 +140,7 @@ SAMPLE_SCENES: tuple[SampleScene, ...] = (
             SampleMark(Box(253, 247, 289, 283), "storage tank"),
             SampleMark(Ellipse(220.8, 274.5, 18, 18), "storage tank"),
             SampleMark(Point(248.5, 129.5), "storage tank"),
-            SampleMark(
-                Scribble(((264, 124), (270, 130), (277, 131), (281, 123), (272, 122))), "storage tank"
-            ),
+            SampleMark(Scribble(((264, 124), (270, 130), (277, 131), (281, 123), (272, 122))), "storage tank"),
         ),
         attribution=ATTRIBUTION,
     ),

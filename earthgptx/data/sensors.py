@@ -50,9 +50,7 @@ def check_sensor(sensor: str) -> str:
 def guess_from_words(*texts: str) -> SensorGuess | None:
     """Guess from what a file, its bands or its tags are called; None where no word names a sensor."""
     words = [word for text in texts for word in re.split(r"[^a-z0-9]+", text.lower())]
-    words += [
-        word.rstrip("0123456789") for word in words
-    ]  # "pan1" is "pan"; "s1a" and "sigma0" keep their own form
+    words += [word.rstrip("0123456789") for word in words]  # "pan1" is "pan"; "s1a" and "sigma0" keep their own form
     for sensor, vocabulary in _WORDS.items():
         for word in words:
             if word in vocabulary:

@@ -33,6 +33,12 @@ class StretchedBand:
     high: float
     unit: str
 
+    @property
+    def limits(self) -> str:
+        """The limits in words."""
+        same = f"{self.low:.4g} everywhere, shown as middle grey"
+        return f"{self.low:.4g} to {self.high:.4g}" if self.high > self.low else same
+
 
 def stretch(band: NDArray[np.generic], *, sensor: str, valid: NDArray[np.bool_]) -> StretchedBand:
     """Stretch one band between the sensor's percentiles of its valid pixels.
@@ -68,9 +74,7 @@ def percentile_limits(
     return (low, high) if high > low else (float(kept.min()), float(kept.max()))
 
 
-def _measured(
-    band: NDArray[np.generic], *, sensor: str, valid: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], str]:
+def _measured(band: NDArray[np.generic], *, sensor: str, valid: NDArray[np.bool_]) -> tuple[NDArray[np.float32], str]:
     """The quantity that is stretched, as float32, and its name."""
     # Invalid values are set to 0 first: NaN and infinity would else leak through the arithmetic as warnings.
     clean = np.where(valid, band, np.zeros((), dtype=band.dtype))

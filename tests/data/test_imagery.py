@@ -1,60 +1,20 @@
-"""Scenes from fabricated files of every kind, each with a truth that is known before it is opened."""
+"""Scenes of ordinary pictures and arrays, and the files that are refused."""
 
 from __future__ import annotations
-
-import struct
-import zlib
 
 import numpy as np
 import pytest
 import rasterio
 from PIL import Image
-from rasterio.enums import ColorInterp
-from rasterio.transform import Affine
 
-from earthgptx.data.georeference import Georeference
-from earthgptx.data.imagery import SENSORS, Scene
-from earthgptx.data.stretch import PERCENTILES
-from earthgptx.errors import EarthGPTXError, EmptyImagery, ImageTooLarge, UnknownSensor, UnreadableImagery
+from earthgptx.data.imagery import Scene
+from earthgptx.errors import EarthGPTXError, EmptyImagery, ImageTooLarge, UnreadableImagery
+from tests.fixtures.make_imagery import RAMP, assert_close, expected_grey, png_header, write_tiff
 
 # The fabricated files mostly have no place on the map, which rasterio warns of while writing.
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
 RNG = np.random.default_rng(7)
-RAMP = np.arange(40 * 50, dtype=np.float64).reshape(40, 50)  # every value once
-
-
-def write_tiff(path, layers, *, colours=None, names=None, mask=None, palette=None, **profile):
-    """Write (C, H, W) layers with rasterio."""
-    layers = np.asarray(layers)
-    shape = {"count": layers.shape[0], "height": layers.shape[1], "width": layers.shape[2]}
-    dtype = profile.pop("dtype", layers.dtype)
-    with rasterio.open(path, "w", driver="GTiff", dtype=dtype, **shape, **profile) as dataset:
-        if colours:
-            dataset.colorinterp = colours
-        dataset.write(layers)
-        if palette:
-            dataset.write_colormap(1, palette)
-        if names:
-            dataset.descriptions = names
-        if mask is not None:
-            dataset.write_mask(mask)
-    return path
-
-
-def expected_grey(values, sensor, valid=None):
-    """The stretch by hand: percentiles of the valid values, linear between them, black elsewhere."""
-    valid = np.ones(values.shape, bool) if valid is None else valid
-    low, high = np.percentile(values[valid], PERCENTILES[sensor])
-    grey = np.rint(np.clip((values - low) / (high - low), 0, 1) * 255)
-    return np.where(valid, grey, 0)
-
-
-def assert_close(pixels, grey):
-    """Equal up to one level of rounding, and the same in all three channels."""
-    assert pixels.dtype == np.uint8
-    assert (pixels == pixels[..., :1]).all()
-    assert np.abs(pixels[..., 0].astype(int) - grey).max() <= 1
 
 
 class TestEightBitIsNeverTouched:
@@ -140,216 +100,6 @@ class TestEightBitIsNeverTouched:
         assert any("upright" in note for note in scene.notes) == (orientation > 1)
 
 
-class TestStretch:
-    @pytest.mark.parametrize("dtype", ["uint16", "int16", "uint32", "int32", "float32", "float64"])
-    @pytest.mark.parametrize("sensor", ["optical", "infrared"])
-    def test_percentiles_of_every_type(self, tmp_path, dtype, sensor):
-        values = (RAMP + 100).astype(dtype)
-        scene = Scene.open(write_tiff(tmp_path / "a.tif", values[None]), sensor=sensor)
-        assert_close(scene.pixels, expected_grey(values, sensor))
-        assert any("stretched" in note for note in scene.notes)
-
-    def test_sixteen_bit_png_is_not_cut_to_eight(self, tmp_path):
-        values = (RAMP * 30).astype(np.uint16)
-        Image.fromarray(values).save(tmp_path / "a.png")
-        assert_close(Scene.open(tmp_path / "a.png", sensor="infrared").pixels, expected_grey(values, "infrared"))
-
-    def test_nodata_stays_out_of_the_percentiles(self, tmp_path):
-        values = (RAMP + 100).astype(np.float32)
-        valid = np.ones(values.shape, bool)
-        valid[:10] = False
-        filled = np.where(valid, values, np.float32(-9999))
-        scene = Scene.open(write_tiff(tmp_path / "a.tif", filled[None], nodata=-9999), sensor="infrared")
-        assert (scene.valid == valid).all()
-        assert_close(scene.pixels, expected_grey(values, "infrared", valid))
-        assert any("25.0%" in note for note in scene.notes)
-
-    def test_nan_and_infinity_are_nodata(self, tmp_path):
-        values = (RAMP + 100).astype(np.float32)
-        values[0, 0], values[1, :] = np.inf, np.nan
-        valid = np.isfinite(values)
-        scene = Scene.open(write_tiff(tmp_path / "a.tif", values[None]), sensor="optical")
-        assert (scene.valid == valid).all()
-        assert_close(scene.pixels, expected_grey(np.nan_to_num(values, posinf=0), "optical", valid))
-
-    def test_a_mask_band_is_obeyed(self, tmp_path):
-        valid = np.ones((40, 50), bool)
-        valid[:, 25:] = False
-        path = write_tiff(tmp_path / "a.tif", (RAMP + 5)[None].astype(np.uint16), mask=valid)
-        assert (Scene.open(path, sensor="optical").valid == valid).all()
-
-    def test_undeclared_zero_borders_are_nodata(self, tmp_path):
-        values = (RAMP + 100).astype(np.uint16)
-        values[:8] = 0
-        scene = Scene.open(write_tiff(tmp_path / "a.tif", values[None]), sensor="optical")
-        assert (scene.valid == (values > 0)).all()
-        assert_close(scene.pixels, expected_grey(values.astype(float), "optical", values > 0))
-        assert any("exactly zero" in note for note in scene.notes)
-
-    def test_complex_radar_is_shown_by_the_amplitude_in_decibels(self, tmp_path):
-        amplitude = RNG.rayleigh(50, (40, 50))
-        phase = RNG.uniform(0, 2 * np.pi, (40, 50))
-        values = (amplitude * np.exp(1j * phase)).astype(np.complex64)
-        scene = Scene.open(write_tiff(tmp_path / "a.tif", values[None]))
-        assert scene.sensor == "sar"
-        assert any("complex" in note for note in scene.notes)
-        assert_close(scene.pixels, expected_grey(20 * np.log10(np.abs(values)), "sar"))
-
-    def test_amplitude_and_its_decibels_look_the_same(self, tmp_path):
-        amplitude = RNG.rayleigh(0.2, (40, 50)).astype(np.float32)
-        first = Scene.open(write_tiff(tmp_path / "a.tif", amplitude[None]), sensor="sar")
-        decibels = (20 * np.log10(amplitude)).astype(np.float32)
-        second = Scene.open(write_tiff(tmp_path / "b.tif", decibels[None]), sensor="sar")
-        assert np.abs(first.pixels.astype(int) - second.pixels).max() <= 1
-
-    def test_a_constant_picture_is_middle_grey(self, tmp_path):
-        scene = Scene.open(write_tiff(tmp_path / "a.tif", np.full((1, 9, 9), 3.5, np.float32)), sensor="optical")
-        assert (scene.pixels == 128).all()
-
-    def test_a_few_bright_targets_survive_on_a_constant_ground(self):
-        values = np.zeros((100, 100), np.float32)
-        values[50, 50] = 9
-        scene = Scene.from_array(values, sensor="infrared")
-        assert scene.pixels[50, 50, 0] == 255
-        assert scene.pixels.sum() == 3 * 255
-
-
-class TestBands:
-    def layers(self, count):
-        """Bands that can be told apart after any stretch: each is bright in a stripe of its own."""
-        layers = RNG.integers(100, 140, (count, 30, 4 * count)).astype(np.uint16)
-        for band in range(count):
-            layers[band, :, 4 * band : 4 * band + 4] += 3000
-        return layers
-
-    def shown(self, scene):
-        """Which band (from 1) each channel shows."""
-        return tuple(int(scene.pixels[..., k].mean(axis=0).argmax()) // 4 + 1 for k in range(3))
-
-    @pytest.mark.parametrize(
-        ("count", "bands"),
-        [(1, (1, 1, 1)), (2, (1, 1, 1)), (3, (1, 2, 3)), (4, (3, 2, 1)), (8, (5, 3, 2)), (13, (4, 3, 2))],
-    )
-    def test_unnamed_optical_bands(self, tmp_path, count, bands):
-        scene = Scene.open(write_tiff(tmp_path / "a.tif", self.layers(count)), sensor="optical")
-        assert self.shown(scene) == bands
-
-    def test_names_and_colours_win(self, tmp_path):
-        named = write_tiff(tmp_path / "a.tif", self.layers(5), names=("NIR", "blue", "Red", "x", "green"))
-        colours = [ColorInterp.undefined, ColorInterp.blue, ColorInterp.green, ColorInterp.red]
-        coloured = write_tiff(tmp_path / "b.tif", self.layers(4), photometric="MINISBLACK", colours=colours)
-        assert self.shown(Scene.open(named, sensor="optical")) == (3, 5, 2)
-        assert self.shown(Scene.open(coloured, sensor="optical")) == (4, 3, 2)
-
-    def test_chosen_bands(self, tmp_path):
-        path = write_tiff(tmp_path / "a.tif", self.layers(6))
-        assert self.shown(Scene.open(path, sensor="optical", bands=(6, 1, 2))) == (6, 1, 2)
-        assert self.shown(Scene.open(path, sensor="sar", bands=(4,))) == (4, 4, 4)
-
-    @pytest.mark.parametrize("sensor", ["sar", "infrared"])
-    def test_other_sensors_show_the_first_band_in_grey(self, tmp_path, sensor):
-        scene = Scene.open(write_tiff(tmp_path / "a.tif", self.layers(4)), sensor=sensor)
-        assert self.shown(scene) == (1, 1, 1)
-        assert any("Band 1 of 4" in note for note in scene.notes)
-
-    @pytest.mark.parametrize("bands", [(1, 2), (0,), (7,), (1, 2, 9)])
-    def test_bands_that_are_not_there(self, tmp_path, bands):
-        path = write_tiff(tmp_path / "a.tif", self.layers(6))
-        with pytest.raises(UnreadableImagery, match=r"Band \d was asked|One or three bands"):
-            Scene.open(path, sensor="optical", bands=bands)
-
-
-class TestSensor:
-    def speckle(self):
-        return np.clip(RNG.rayleigh(40, (96, 96)), 0, 255).astype(np.uint8)
-
-    def thermal(self):
-        coarse = Image.fromarray(RNG.normal(128, 18, (8, 8)).astype(np.float32))
-        return np.asarray(coarse.resize((96, 96), Image.Resampling.BICUBIC)).astype(np.uint8)
-
-    def streets(self):
-        blocks = np.kron(RNG.integers(60, 200, (32, 32)), np.ones((3, 3)))
-        return np.clip(blocks + RNG.normal(0, 4, blocks.shape), 0, 255).astype(np.uint8)
-
-    @pytest.mark.parametrize(("kind", "sensor"), [("speckle", "sar"), ("thermal", "infrared"), ("streets", "optical")])
-    def test_grey_pictures_are_told_apart_by_their_texture(self, tmp_path, kind, sensor):
-        Image.fromarray(getattr(self, kind)()).save(tmp_path / "a.png")
-        scene = Scene.open(tmp_path / "a.png")
-        assert scene.sensor == sensor
-        assert any(f"guessed to be {sensor}" in note for note in scene.notes)
-
-    def test_colour_is_optical(self, tmp_path):
-        Image.fromarray(RNG.integers(0, 255, (20, 20, 3), dtype=np.uint8)).save(tmp_path / "a.png")
-        assert Scene.open(tmp_path / "a.png").sensor == "optical"
-
-    def test_decibels_are_radar(self, tmp_path):
-        decibels = RNG.normal(-14, 4, (1, 40, 40)).astype(np.float32)
-        assert Scene.open(write_tiff(tmp_path / "a.tif", decibels)).sensor == "sar"
-
-    @pytest.mark.parametrize(
-        ("name", "sensor"), [("port_VV.tif", "sar"), ("flir-0001.tif", "infrared"), ("pan1.tif", "optical")]
-    )
-    def test_names_tell(self, tmp_path, name, sensor):
-        values = RNG.integers(1, 5000, (1, 40, 40)).astype(np.uint16)
-        scene = Scene.open(write_tiff(tmp_path / name, values))
-        assert scene.sensor == sensor
-        assert any("from the word" in note for note in scene.notes)
-
-    def test_what_is_said_is_not_guessed(self, tmp_path):
-        Image.fromarray(self.speckle()).save(tmp_path / "sar.png")
-        for sensor in SENSORS:
-            scene = Scene.open(tmp_path / "sar.png", sensor=sensor)
-            assert scene.sensor == sensor
-            assert not any("guessed" in note for note in scene.notes)
-
-    def test_unknown_sensors_are_refused(self, tmp_path):
-        with pytest.raises(UnknownSensor, match="lidar"):
-            Scene.open(tmp_path / "a.png", sensor="lidar")
-        with pytest.raises(UnknownSensor):
-            Scene.from_array(np.zeros((4, 4), np.uint8), sensor="lidar")
-
-
-class TestPlace:
-    WHERE = Affine(4.5, 0, 592317.0, 0, -4.5, 5750102.0)
-
-    def test_a_geotiff_knows_its_place(self, tmp_path):
-        band = RNG.integers(0, 255, (3, 40, 50), dtype=np.uint8)
-        scene = Scene.open(write_tiff(tmp_path / "a.tif", band, crs="EPSG:32631", transform=self.WHERE))
-        assert isinstance(scene.georeference, Georeference)
-        assert scene.georeference.to_map(10, 20) == pytest.approx((592317.0 + 45, 5750102.0 - 90))
-        assert scene.ground_sample_distance == pytest.approx(4.5, rel=1e-3)
-
-    def test_a_transform_without_a_system_is_no_place(self, tmp_path):
-        path = write_tiff(tmp_path / "a.tif", np.zeros((1, 4, 4), np.uint8), transform=self.WHERE)
-        assert Scene.open(path, sensor="optical").georeference is None
-
-    def test_ground_control_points_are_fitted(self, tmp_path):
-        corners = [(0, 0), (0, 50), (40, 0), (40, 50)]
-        points = []
-        for row, column in corners:
-            x, y = self.WHERE @ (column, row)
-            points.append(rasterio.control.GroundControlPoint(row=row, col=column, x=x, y=y))
-        path = write_tiff(tmp_path / "a.tif", np.ones((1, 40, 50), np.uint8), gcps=points, crs="EPSG:32631")
-        scene = Scene.open(path, sensor="sar")
-        assert scene.georeference is not None
-        assert scene.georeference.to_map(10, 20) == pytest.approx((592317.0 + 45, 5750102.0 - 90), abs=0.01)
-        assert any("4 ground control points" in note for note in scene.notes)
-
-    def test_a_picture_with_a_side_file(self, tmp_path):
-        Image.fromarray(RNG.integers(0, 255, (40, 50, 3), dtype=np.uint8)).save(tmp_path / "a.png")
-        with rasterio.open(tmp_path / "a.png") as dataset:
-            meta = dataset.profile
-        assert meta["driver"] == "PNG"
-        wkt = rasterio.crs.CRS.from_epsg(32631).to_wkt()
-        transform = ", ".join(str(value) for value in self.WHERE.to_gdal())
-        (tmp_path / "a.png.aux.xml").write_text(
-            f"<PAMDataset><SRS>{wkt.replace('&', '&amp;')}</SRS><GeoTransform>{transform}</GeoTransform></PAMDataset>"
-        )
-        scene = Scene.open(tmp_path / "a.png")
-        assert scene.georeference is not None
-        assert scene.georeference.to_map(0, 0) == pytest.approx((592317.0, 5750102.0))
-
-
 class TestArrays:
     def test_bytes_are_kept_and_others_are_stretched(self):
         pixels = RNG.integers(60, 120, (10, 12, 3), dtype=np.uint8)
@@ -366,18 +116,6 @@ class TestArrays:
     def test_other_shapes_are_refused(self, shape):
         with pytest.raises(UnreadableImagery, match="shape"):
             Scene.from_array(np.zeros(shape, np.uint8), sensor="optical")
-
-
-def png_header(width, height, depth=8):
-    """A PNG that claims a size and holds hardly any data."""
-
-    def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
-    )
 
 
 class TestBadFiles:
