@@ -18,9 +18,10 @@ from earthgptx.data.datasets import available
 from earthgptx.data.sample import LabelledImage
 from earthgptx.errors import MalformedRecipe
 from earthgptx.model.configuration import EarthGPTXConfig
+from earthgptx.model.earthgptx import EarthGPTX
 from earthgptx.model.sizes import SIZES
 from earthgptx.model.weights.assembly import assemble
-from earthgptx.model.weights.checkpoint import save_trained
+from earthgptx.model.weights.checkpoint import ATTENTION, save_trained
 from earthgptx.processing.processor import Processor, processor_for
 from earthgptx.processing.vocabulary import Vocabulary, byte_tokenizer
 from earthgptx.training.caching import fill_store, open_store, wanted_windows
@@ -58,7 +59,14 @@ def train(
     if trainer.resume():
         _logger.info("%s goes on at step %d of %d.", folder, trainer.step, trainer.total_steps)
     trainer.run()
-    return save_trained(trainer.model, folder / "model")
+    return export(recipe, trainer.model, folder / "model")
+
+
+def export(recipe: TrainingRecipe, model: EarthGPTX, folder: Path) -> Path:
+    """Writes what was trained, the language model's attention as a difference from the parts it started from."""
+    pretrained = assemble(configuration_of(recipe)).model.state_dict()
+    attention = {name: value for name, value in pretrained.items() if name.startswith(ATTENTION)}
+    return save_trained(model, folder, base=attention, bits=recipe.difference_bits)
 
 
 def build(

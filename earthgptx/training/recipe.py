@@ -36,6 +36,7 @@ class TrainingRecipe:
         language_learning_rate: of the language model's attention.
         alignment_weight: weight of the region-text alignment loss.
         mask_bce_weight, mask_dice_weight: LISA's 2.0 and 0.5.
+        difference_bits: 4 or 8, of the language model's attention as an exported difference.
         checkpoint_minutes: time between two checkpoints.
         seed: of marks, samples and initial weights.
         runs: folder of run folders.
@@ -62,6 +63,7 @@ class TrainingRecipe:
     alignment_weight: float = 0.3
     mask_bce_weight: float = 2.0
     mask_dice_weight: float = 0.5
+    difference_bits: int = 8
     checkpoint_minutes: float = 4.0
     seed: int = 0
     runs: str = "runs"
