@@ -33,7 +33,7 @@ def recipe() -> TrainingRecipe:
             "mstar": 1.0,
             "rsicd": 1.0,
         },
-        warm_steps=200,
+        warm_steps=230,
         steps=1000,
         batch_size=16,
         learning_rate=6e-4,

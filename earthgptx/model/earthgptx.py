@@ -169,6 +169,15 @@ def trainable_parameters(model: EarthGPTX, policy: str) -> dict[str, nn.Paramete
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
+def stored_parameters(model: EarthGPTX) -> dict[str, nn.Parameter]:
+    """What a checkpoint of ours holds: all that "scratch" trains, and the frequencies of the pixel positions."""
+    return {
+        name: parameter
+        for name, parameter in model.named_parameters()
+        if _is_trained(name, "scratch") or name.startswith("pixels.positions.")
+    }
+
+
 def _is_trained(name: str, policy: str) -> bool:
     if name.startswith("language.llama."):
         return ".self_attn." in name

@@ -37,6 +37,7 @@ class Pixels(nn.Module):
         self.positions = SamPositionalEmbedding(
             SamVisionConfig(hidden_size=2 * config.width, num_pos_feats=config.width // 2)
         )
+        self.positions.positional_embedding = _fourier_frequencies(self.positions.positional_embedding)
         # LISA's projection (and GeoPixel's): Linear - ReLU - Linear to the decoder's width.
         self.language_to_pixel = nn.Sequential(
             nn.Linear(language_width, language_width), nn.ReLU(), nn.Linear(language_width, config.width)
@@ -106,8 +107,18 @@ class Pixels(nn.Module):
     def _frame_positions(self, side: int, like: Tensor) -> Tensor:
         centres = (torch.arange(side, device=like.device, dtype=torch.float32) + 0.5) / side  # pixel centres, as SAM
         grid = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), dim=-1)
-        encoded = self.positions(grid.to(self.positions.positional_embedding.dtype))
+        with torch.autocast(like.device.type, enabled=False):  # bf16 cannot hold the phase of a sine
+            encoded = self.positions(grid.to(self.positions.positional_embedding.dtype))
         return encoded.permute(2, 0, 1)[None].expand(len(like), -1, -1, -1).to(like.dtype)
+
+
+def _fourier_frequencies(like: nn.Parameter) -> nn.Parameter:
+    """SAM's random frequencies at SAM's own scale of 1 (transformers draws them hundreds of times as high).
+
+    Always the same numbers, exact in bf16, so that a checkpoint means the same wherever it is loaded.
+    """
+    drawn = torch.randn(tuple(like.shape), generator=torch.Generator().manual_seed(0), device="cpu")
+    return nn.Parameter(drawn.bfloat16().float().to(like.device), requires_grad=False)
 
 
 class TowerNeck(nn.Module):

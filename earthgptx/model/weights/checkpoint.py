@@ -16,7 +16,7 @@ from torch import Tensor
 
 from earthgptx.errors import BrokenCheckpoint
 from earthgptx.model.configuration import EarthGPTXConfig
-from earthgptx.model.earthgptx import EarthGPTX, trainable_parameters
+from earthgptx.model.earthgptx import EarthGPTX, stored_parameters
 
 TRAINED = "trained.safetensors"
 GROUP = 64  # weights that share a scale
@@ -34,7 +34,7 @@ def save_trained(model: EarthGPTX, folder: Path, *, base: dict[str, Tensor] | No
     """
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
-    for name, value in trainable_parameters(model, "scratch").items():
+    for name, value in stored_parameters(model).items():
         value = value.detach().float().cpu()
         if base is not None and name in base:
             codes, scales = quantise(value - base[name].float(), bits)
@@ -70,7 +70,7 @@ def load_trained(model: EarthGPTX, folder: Path) -> None:
     Raises:
         BrokenCheckpoint: a truncated file, or names and shapes that are not this model's.
     """
-    wanted = trainable_parameters(model, "scratch")
+    wanted = stored_parameters(model)
     try:
         with safe_open(str(folder / TRAINED), framework="pt") as file:
             bits = int((file.metadata() or {}).get("bits", "8"))
