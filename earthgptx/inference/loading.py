@@ -35,7 +35,7 @@ def load(name_or_folder: str | Path = "nano", *, device: str = "cpu", features: 
     """
     folder = checkpoint_folder(name_or_folder)
     config = read_configuration(folder)
-    assembled = assemble(config)
+    assembled = assemble(config, random_start=False)
     load_trained(assembled.model, folder)
     model = assembled.model
     model.language.to(torch.bfloat16)

@@ -5,10 +5,12 @@ The one place that knows which parts a size has; tokenizer files are handed on b
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from transformers.initialization import no_init_weights
 
 from earthgptx.errors import UnknownModel
 from earthgptx.model.configuration import EarthGPTXConfig
@@ -31,26 +33,47 @@ class Assembled:
     sources: tuple[str, ...]
 
 
-def assemble(config: EarthGPTXConfig, *, cache: Path | None = None) -> Assembled:
+def assemble(config: EarthGPTXConfig, *, cache: Path | None = None, random_start: bool = True) -> Assembled:
     """Builds a model and loads what its size takes from packages.
+
+    Args:
+        config: of the size "nano" or "tiny".
+        cache: folder of the converted parts; None for the usual one.
+        random_start: whether what no package holds gets its random start; False where a checkpoint follows, since
+            drawing 160M numbers only to overwrite them takes seconds.
 
     Raises:
         UnknownModel: a size whose parts no package holds ("7b", "paper").
         HashMismatch, WeightsUnavailable: as prepare_nano.
     """
     if config.size_name == "tiny":
-        return Assembled(model=_finish(EarthGPTX(config)), tokenizer_folder=None, sources=("tiny: random weights",))
+        model = EarthGPTX(config)
+        _draw_parts(model)
+        return Assembled(model=_finish(model), tokenizer_folder=None, sources=("tiny: random weights of one seed",))
     if config.size_name != "nano":
         raise UnknownModel(
             f"No package holds the parts of {config.size_name!r}; sizes that assemble are nano and tiny."
         )
     parts = prepare_nano(cache)
-    model = EarthGPTX(config)
+    with nullcontext() if random_start else no_init_weights():
+        model = EarthGPTX(config)
     model.language.llama.load_state_dict(parts.language(), strict=True)
     model.vision.vit.load_state_dict(parts.dinov2(), strict=True)
     if model.vision.cnn is not None:
         model.vision.cnn.load_state_dict(parts.efficientnet(), strict=True)
     return Assembled(model=_finish(model), tokenizer_folder=parts.tokenizer_folder, sources=parts.sources)
+
+
+def _draw_parts(model: EarthGPTX) -> None:
+    """Random towers and a random language model, the same each time, as a package's files would be.
+
+    A checkpoint holds none of them, so it means something only on top of the very same parts.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        parts = EarthGPTX(model.config)
+    model.language.llama.load_state_dict(parts.language.llama.state_dict())
+    model.vision.load_state_dict(parts.vision.state_dict())
 
 
 def _finish(model: EarthGPTX) -> EarthGPTX:
