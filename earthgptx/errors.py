@@ -87,3 +87,7 @@ class MalformedRecipe(EarthGPTXError):
 
 class TrainingDiverged(EarthGPTXError):
     """The loss is no longer a number; the last good checkpoint stays as it was."""
+
+
+class FolderInUse(EarthGPTXError):
+    """Another process writes where this one wants to."""

@@ -6,6 +6,7 @@ that was killed goes on where it stopped; a half-written record is cut off. bf16
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from earthgptx.errors import BrokenCheckpoint
+from earthgptx.errors import BrokenCheckpoint, FolderInUse
 from earthgptx.model.features import VisionFeatures
 from earthgptx.shapes import Box
 
@@ -39,6 +40,10 @@ class FeatureStore:
     Args:
         folder: made where missing.
         shapes: shape of one view's ViT tokens, then of each CNN level.
+
+    Raises:
+        BrokenCheckpoint: the folder holds features of other shapes.
+        FolderInUse: another process has the folder open.
     """
 
     def __init__(self, folder: Path, shapes: Sequence[tuple[int, ...]]) -> None:
@@ -47,6 +52,13 @@ class FeatureStore:
         self.sizes = [int(np.prod(shape)) for shape in self.shapes]
         self.record = sum(self.sizes)
         folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (folder / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise FolderInUse(
+                f"{folder} is being written by another process; name another folder or wait for it."
+            ) from error
         self._records = folder / "records.bin"
         self._index_path = folder / "index.jsonl"
         self._records.touch()
@@ -63,16 +75,16 @@ class FeatureStore:
             raise BrokenCheckpoint(f"{self.folder} holds features of shapes {header.read_text()}, not {self.shapes}.")
         header.write_text(json.dumps([list(shape) for shape in self.shapes]))
         complete = self._records.stat().st_size // (2 * self.record)
-        lines = self._index_path.read_text().splitlines()[:complete]
+        lines = _whole_lines(self._index_path)[:complete]
         # A key may come twice (two files with the same pixels); its place is a line's number, never a count of keys.
         self.index = {json.loads(line): place for place, line in enumerate(lines)}
         self.num_records = len(lines)
         with self._records.open("r+b") as file:
             file.truncate(2 * self.record * self.num_records)
-        self._index_path.write_text("".join(line + "\n" for line in lines))
-        for line in self._images_path.read_text().splitlines():
-            image_id, key = json.loads(line)
-            self.image_keys[image_id] = key
+        _write_lines(self._index_path, lines)
+        names = _whole_lines(self._images_path)
+        self.image_keys = dict(json.loads(line) for line in names)
+        _write_lines(self._images_path, names)
 
     def name_image(self, image_id: str, key: str) -> None:
         """Remembers the content key of a dataset's image, so that training need not open it again."""
@@ -86,7 +98,7 @@ class FeatureStore:
     def append(self, keys: Sequence[Key], features: VisionFeatures) -> None:
         """Writes S views' features under S keys; records first, then their names."""
         levels = [features.vit, *features.cnn]
-        flat = torch.cat([level.to(torch.bfloat16).flatten(1) for level in levels], dim=1)
+        flat = torch.cat([level.to(torch.bfloat16).flatten(1) for level in levels], dim=1).cpu()
         if flat.shape != (len(keys), self.record):
             raise BrokenCheckpoint(f"A record of {self.folder} holds {self.record} numbers, not {flat.shape[1]}.")
         with self._records.open("ab") as file:
@@ -107,3 +119,14 @@ class FeatureStore:
         parts = torch.from_numpy(rows).view(torch.bfloat16).split(self.sizes, dim=1)
         levels = [part.unflatten(1, shape) for part, shape in zip(parts, self.shapes, strict=True)]
         return VisionFeatures(vit=levels[0], cnn=tuple(levels[1:]))
+
+
+def _whole_lines(path: Path) -> list[str]:
+    """A file's lines, without a last one that a kill cut short."""
+    return [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    text = "".join(lines)
+    if path.read_text() != text:
+        path.write_text(text)
