@@ -66,11 +66,10 @@ def convert_smollm2(gguf_path: Path) -> tuple[LlamaConfig, dict[str, Tensor]]:
     if missing:
         raise BrokenCheckpoint(f"{gguf_path.name} lacks {len(missing)} tensors, first {missing[0]!r}")
     if left:
-        raise BrokenCheckpoint(
-            f"{gguf_path.name} holds {len(left)} tensors that no layer takes, first {left[0]!r}"
-        )
+        raise BrokenCheckpoint(f"{gguf_path.name} holds {len(left)} tensors that no layer takes, first {left[0]!r}")
 
-    heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
+    keys = config.num_key_value_heads or config.num_attention_heads
+    heads = {"q_proj": config.num_attention_heads, "k_proj": keys}
     state: dict[str, Tensor] = {}
     for theirs, ours in names.items():
         tensor = tensors[theirs]
@@ -95,7 +94,7 @@ def write_tokenizer(gguf_path: Path, folder: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(str(gguf_path.parent), gguf_file=gguf_path.name)
     base = len(tokenizer)
     tokenizer.add_special_tokens({"additional_special_tokens": list(SPECIAL_TOKENS)})
-    ids = [int(tokenizer.convert_tokens_to_ids(word)) for word in SPECIAL_TOKENS]
+    ids = tokenizer.convert_tokens_to_ids(list(SPECIAL_TOKENS))
     if ids != list(range(base, base + len(SPECIAL_TOKENS))):
         raise BrokenCheckpoint(f"our words got the ids {ids}, but the vocabulary ends at {base - 1}")
     tokenizer.save_pretrained(str(folder))
