@@ -51,18 +51,14 @@ def convert_efficientnet_lite(path: Path, *, stages: tuple[Stage, ...] = LITE2_S
         )
         missing = [name for name in names if name not in source]
         if missing:
-            raise BrokenCheckpoint(
-                f"{path.name} lacks {len(missing)} tensors of {ours}, first {missing[0]!r}"
-            )
+            raise BrokenCheckpoint(f"{path.name} lacks {len(missing)} tensors of {ours}, first {missing[0]!r}")
         weight, gain, bias, mean, variance = (source[name].double() for name in names)
         gain = gain / torch.sqrt(variance + _BATCH_NORM_EPSILON)
         state[f"{ours}.weight"] = (weight * gain.view(-1, 1, 1, 1)).float().contiguous()  # stored transposed
         state[f"{ours}.bias"] = (bias - mean * gain).float()
         left.difference_update(names)
     if left:
-        raise BrokenCheckpoint(
-            f"{path.name} holds {len(left)} tensors that no layer takes, first {min(left)!r}"
-        )
+        raise BrokenCheckpoint(f"{path.name} holds {len(left)} tensors that no layer takes, first {min(left)!r}")
     return state
 
 

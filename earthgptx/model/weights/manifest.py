@@ -94,9 +94,7 @@ def verify(folder: Path) -> Manifest:
     again = f"delete the folder {folder} to have it built again"
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        manifest = Manifest(
-            sources=tuple(Source(**row) for row in content["sources"]), files=dict(content["files"])
-        )
+        manifest = Manifest(sources=tuple(Source(**row) for row in content["sources"]), files=dict(content["files"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BrokenCheckpoint(f"{folder / MANIFEST} is missing or unreadable; {again}") from error
     for name, wanted in manifest.files.items():

@@ -220,9 +220,7 @@ def _download(package: Package, wheel: Path) -> None:
         command += ["--no-input", "--disable-pip-version-check", "--quiet"]
         command += ["--dest", temporary, "--requirement", str(requirements)]
         try:
-            result = subprocess.run(
-                command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False
-            )
+            result = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False)
         except subprocess.TimeoutExpired as error:
             raise WeightsUnavailable(
                 f"{package.name} {package.version} did not arrive within {_DOWNLOAD_SECONDS} s; {place}"
