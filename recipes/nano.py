@@ -34,7 +34,7 @@ def recipe() -> TrainingRecipe:
             "rsicd": 1.0,
         },
         warm_steps=230,
-        steps=1000,
+        steps=740,
         batch_size=16,
         learning_rate=6e-4,
         language_learning_rate=2e-4,
