@@ -117,9 +117,7 @@ def place_marks(width: int, height: int) -> list[list[float]]:
 
 def commands(image: Path, marks: list[list[float]], sensor: str, model: str) -> tuple[list[str], list[str]]:
     """The `earthgptx ask` command with three marks, and the same work as one Python process."""
-    box, point, circle = (
-        ",".join(f"{value:g}" for value in mark) for mark in (marks[0], marks[1], marks[2][:3])
-    )
+    box, point, circle = (",".join(f"{value:g}" for value in mark) for mark in (marks[0], marks[1], marks[2][:3]))
     shapes = ["--box", box, "--point", point, "--circle", circle]
     options = ["--sensor", sensor, "--model", model, "--json"]
     ask = [sys.executable, "-m", "earthgptx", "ask", str(image), *shapes, *options, QUESTION]

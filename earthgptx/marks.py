@@ -172,15 +172,11 @@ class Ellipse:
 
     def bounds(self) -> Box:
         """The smallest box around it."""
-        return Box(
-            self.x - self.radius_x, self.y - self.radius_y, self.x + self.radius_x, self.y + self.radius_y
-        )
+        return Box(self.x - self.radius_x, self.y - self.radius_y, self.x + self.radius_x, self.y + self.radius_y)
 
     def scaled(self, factor_x: float, factor_y: float) -> Ellipse:
         """The same place after the image is resized by these factors."""
-        return Ellipse(
-            self.x * factor_x, self.y * factor_y, self.radius_x * factor_x, self.radius_y * factor_y
-        )
+        return Ellipse(self.x * factor_x, self.y * factor_y, self.radius_x * factor_x, self.radius_y * factor_y)
 
     def shifted(self, dx: float, dy: float) -> Ellipse:
         """Moved by (dx, dy) pixels."""
@@ -194,8 +190,7 @@ class Ellipse:
         """32 vertices on the rim, clockwise on screen from the right."""
         angles = [2 * math.pi * step / ELLIPSE_VERTICES for step in range(ELLIPSE_VERTICES)]
         return tuple(
-            (self.x + self.radius_x * math.cos(angle), self.y + self.radius_y * math.sin(angle))
-            for angle in angles
+            (self.x + self.radius_x * math.cos(angle), self.y + self.radius_y * math.sin(angle)) for angle in angles
         )
 
     def to_mask(self, height: int, width: int) -> BoolArray:

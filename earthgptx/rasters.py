@@ -62,9 +62,7 @@ def fill_rings(rings: Sequence[FloatArray], height: int, width: int) -> BoolArra
     return raster
 
 
-def fill_ellipse(
-    centre: tuple[float, float], radii: tuple[float, float], height: int, width: int
-) -> BoolArray:
+def fill_ellipse(centre: tuple[float, float], radii: tuple[float, float], height: int, width: int) -> BoolArray:
     """Fills an axis-aligned ellipse; `centre` and `radii` are x then y in pixels."""
     raster = np.zeros((height, width), dtype=bool)
     (x, y), (radius_x, radius_y) = centre, radii

@@ -31,9 +31,7 @@ def star_polygons(draw):
     count = draw(st.integers(3, 9))
     radii = draw(st.lists(st.floats(3, 18), min_size=count, max_size=count))
     angles = [2 * math.pi * number / count for number in range(count)]
-    return Polygon(
-        tuple((24 + r * math.cos(a), 20 + r * math.sin(a)) for r, a in zip(radii, angles, strict=True))
-    )
+    return Polygon(tuple((24 + r * math.cos(a), 20 + r * math.sin(a)) for r, a in zip(radii, angles, strict=True)))
 
 
 masks = npst.arrays(bool, (HEIGHT, WIDTH)).map(Mask.from_array)

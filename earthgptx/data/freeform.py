@@ -86,8 +86,7 @@ def fixed_mark(image: LabelledImage, index: int, kind: str, seed: int = 0) -> Ma
 def marks_of(image: LabelledImage, seed: int = 0) -> tuple[dict[str, Mark], ...]:
     """The three fixed marks of every object, by the names of `FIXED_MARKS`, in the order of the objects."""
     return tuple(
-        {kind: fixed_mark(image, index, kind, seed) for kind in FIXED_MARKS}
-        for index in range(len(image.objects))
+        {kind: fixed_mark(image, index, kind, seed) for kind in FIXED_MARKS} for index in range(len(image.objects))
     )
 
 
@@ -128,9 +127,7 @@ def _point(box: Box, rng: random.Random) -> Point:
     def near(centre: float, extent: float) -> float:
         return centre + min(max(rng.gauss(0.0, CENTRE_NOISE), -MAX_CENTRE_SHIFT), MAX_CENTRE_SHIFT) * extent
 
-    return Point(
-        round(near(box.centre[0], box.width), _DECIMALS), round(near(box.centre[1], box.height), _DECIMALS)
-    )
+    return Point(round(near(box.centre[0], box.width), _DECIMALS), round(near(box.centre[1], box.height), _DECIMALS))
 
 
 def _point_on(labelled: LabelledObject, width: int, height: int, rng: random.Random) -> Point:

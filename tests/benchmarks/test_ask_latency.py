@@ -42,9 +42,7 @@ def test_the_command_marks_what_the_python_process_marks(script: ModuleType, tmp
         width, height = opened.size
     marks = script.place_marks(width, height)
     ask, _ = script.commands(image, marks, "optical", "nano")
-    written = {
-        word[2:]: ask[place + 1] for place, word in enumerate(ask) if word in ("--box", "--point", "--circle")
-    }
+    written = {word[2:]: ask[place + 1] for place, word in enumerate(ask) if word in ("--box", "--point", "--circle")}
     drawn = [Box(*marks[0]), Point(*marks[1]), Ellipse(*marks[2])]
     assert [parse_mark(kind, text) for kind, text in written.items()] == drawn
     for mark in drawn:

@@ -147,9 +147,7 @@ def test_the_same_corpus_has_the_same_marks_in_another_process():
         "print([fixed_mark(image, index, kind) for index in (0, 1) for kind in FIXED_MARKS])"
     )
     root = Path(__file__).resolve().parents[2]
-    there = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root
-    )
+    there = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root)
     assert there.stdout.strip() == repr(here)
 
 
@@ -190,9 +188,7 @@ def test_the_point_is_on_the_object_even_where_its_middle_is_bare(seed):
 
 
 def test_a_box_past_the_image_is_cut_and_one_outside_is_brought_in():
-    image = image_with(
-        LabelledObject(Box(-20, -10, 30, 40), "ship"), LabelledObject(Box(400, 50, 420, 60), "ship")
-    )
+    image = image_with(LabelledObject(Box(-20, -10, 30, 40), "ship"), LabelledObject(Box(400, 50, 420, 60), "ship"))
     assert fixed_mark(image, 0, "box") == Box(0, 0, 30, 40)
     for kind in FIXED_MARKS:
         check_mark(fixed_mark(image, 1, kind), image.width, image.height)

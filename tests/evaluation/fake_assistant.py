@@ -42,17 +42,13 @@ class FakeAssistant:
                 for image in source.read(conditions.data, conditions.split):
                     self._images[image.path] = image
                     for index, item in enumerate(image.objects):
-                        self._truth[
-                            image.path, fixed_mark(image, index, conditions.marks, conditions.seed)
-                        ] = item
+                        self._truth[image.path, fixed_mark(image, index, conditions.marks, conditions.seed)] = item
 
     def look(self, scene: Scene) -> FakeSession:
         self.looked.append(scene.path)
         return FakeSession(scene)
 
-    def answer(
-        self, asked: Sequence[Question], *, max_new_tokens=256, temperature=0.0, seed=0
-    ) -> list[Answer]:
+    def answer(self, asked: Sequence[Question], *, max_new_tokens=256, temperature=0.0, seed=0) -> list[Answer]:
         if self.stop_after is not None and len(self.batches) >= self.stop_after:
             raise KeyboardInterrupt
         assert temperature == 0
@@ -69,9 +65,5 @@ class FakeAssistant:
             regions.append(AnsweredRegion(number=number, mark=mark, label=label, confidence=0.9, mask=array))
             if label:
                 masks.append(AnsweredMask(array=array, region=number, phrase=None, confidence=0.8))
-        text = (
-            "<p>" + self._images[scene.path].captions[0] + "</p>" if not question.marks else "<Region 1>: ..."
-        )
-        return Answer(
-            scene=scene, question=question.text, text=text, regions=tuple(regions), masks=tuple(masks)
-        )
+        text = "<p>" + self._images[scene.path].captions[0] + "</p>" if not question.marks else "<Region 1>: ..."
+        return Answer(scene=scene, question=question.text, text=text, regions=tuple(regions), masks=tuple(masks))

@@ -28,9 +28,7 @@ def write_json(path: Path, content: object) -> None:
     path.write_text(json.dumps(content))
 
 
-def fabricate_coco(
-    folder: Path, split: str, names: Sequence[str], objects_by_image: Sequence[Sequence[str]]
-) -> None:
+def fabricate_coco(folder: Path, split: str, names: Sequence[str], objects_by_image: Sequence[Sequence[str]]) -> None:
     categories = [{"id": number, "name": name} for number, name in enumerate(names, start=1)]
     images, annotations = [], []
     for image_id, labels in enumerate(objects_by_image):
@@ -77,10 +75,7 @@ def fabricate(root: Path, split: str) -> Path:
     save_picture(root / "mstar" / split / "T72" / "one.jpg")
     for name in CAPTIONS:
         save_picture(root / "rsicd" / "images" / f"{name}.jpg")
-    rows = [
-        {"file_name": f"{name}.jpg", "split": split, "captions": [text] * 5}
-        for name, text in CAPTIONS.items()
-    ]
+    rows = [{"file_name": f"{name}.jpg", "split": split, "captions": [text] * 5} for name, text in CAPTIONS.items()]
     write_json(root / "rsicd" / f"captions_{split}.json", rows)
     return root
 
@@ -136,9 +131,7 @@ def test_perfect_captions_are_perfect(data: Path, path: Path):
 
 def test_the_headline_is_over_all_regions_of_all_sensors(data: Path, path: Path):
     conditions = Conditions(data=data)
-    assistant = FakeAssistant(
-        conditions, label=lambda truth: "airplane" if truth == "storage tank" else truth
-    )
+    assistant = FakeAssistant(conditions, label=lambda truth: "airplane" if truth == "storage tank" else truth)
     scores = run("roc", assistant, conditions, path)
     assert scores.metrics["accuracy"] == pytest.approx(100 * 10 / 16)
     assert scores.by_dataset["vhr10"]["accuracy"] == pytest.approx(100 * 4 / 10)

@@ -77,9 +77,7 @@ def test_rouge_l_by_hand():
 def test_cider_by_hand():
     # Two images with no word in common: every n-gram weighs log 2. Both exact: cosine 1 for n = 1, 2; the
     # two-word captions have no 3- and 4-grams. So each scores 10 * (1 + 1 + 0 + 0) / 4.
-    scores = caption_scores(
-        {"1": "green trees", "2": "white ships"}, {"1": ["green trees"], "2": ["white ships"]}
-    )
+    scores = caption_scores({"1": "green trees", "2": "white ships"}, {"1": ["green trees"], "2": ["white ships"]})
     assert scores["cider"] == pytest.approx(5)
 
 

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from earthgptx.evaluation.metrics import labels
 from earthgptx.evaluation.metrics.labels import NOT_ANSWERED, LabelPair, clean_label, semantic_iou
 
-NAMES = st.sampled_from(
-    ["ship", "storage tank", "Ground_Track_Field", "a320/a321", "zsu 23 4", "other vehicle"]
-)
+NAMES = st.sampled_from(["ship", "storage tank", "Ground_Track_Field", "a320/a321", "zsu 23 4", "other vehicle"])
 ANSWERS = st.one_of(st.none(), st.text(max_size=30), NAMES)
 PAIRS = st.lists(st.builds(LabelPair, prediction=ANSWERS, truth=NAMES), min_size=1, max_size=30)
 

@@ -40,9 +40,7 @@ def test_every_string_is_embedded_once_in_one_call():
         calls.append(texts)
         return embed(texts)
 
-    semantic_similarities(
-        [LabelPair("Ship", "ship"), LabelPair("tree", "ship"), LabelPair("", "tree")] * 50, counting
-    )
+    semantic_similarities([LabelPair("Ship", "ship"), LabelPair("tree", "ship"), LabelPair("", "tree")] * 50, counting)
     assert calls == [["ship", "tree"]]
 
 
