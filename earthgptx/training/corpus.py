@@ -105,8 +105,9 @@ class Corpus:
     def encode(self, sample: Sample) -> TrainingItem | None:
         """A sample as a training item, or None where a window's features are not in the store."""
         encoded = self.processor.encode(sample)
-        image_id = sample.id.split("#")[0]
-        keys = tuple(feature_key(self.store.image_keys[image_id], window) for window in encoded.windows)
+        image_id = sample.id.rpartition("#")[0]
+        image_key = self.store.image_keys.get(image_id, "")
+        keys = tuple(feature_key(image_key, window) for window in encoded.windows)
         if any(key not in self.store for key in keys):
             return None
         labels = tuple(
