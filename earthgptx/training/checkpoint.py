@@ -36,6 +36,8 @@ def save_state(folder: Path, state: TrainingState) -> Path:
     """Writes `state-<step>.pt` and drops all but the newest `KEPT`."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"state-{state.step:07d}.pt"
+    for abandoned in folder.glob("state-*.draft"):  # by a kill in the middle of the writing
+        abandoned.unlink()
     draft = target.with_suffix(".draft")
     with draft.open("wb") as file:
         torch.save({"step": state.step, "parameters": state.parameters, "optimizer": state.optimizer}, file)
@@ -58,9 +60,9 @@ def newest_state(folder: Path) -> TrainingState | None:
         return None
     try:
         loaded = torch.load(states[-1], weights_only=True)
+        return TrainingState(step=loaded["step"], parameters=loaded["parameters"], optimizer=loaded["optimizer"])
     except Exception as error:  # torch raises a dozen kinds for a damaged file
         raise BrokenCheckpoint(f"{states[-1]} cannot be read; remove it to go on from the one before it.") from error
-    return TrainingState(step=loaded["step"], parameters=loaded["parameters"], optimizer=loaded["optimizer"])
 
 
 def _states(folder: Path) -> list[Path]:
