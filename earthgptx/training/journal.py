@@ -6,11 +6,13 @@ It knows numbers by name and nothing of models.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
@@ -22,10 +24,13 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "losses.jsonl"
         kept = self._path.read_text().splitlines()[:first_step] if self._path.exists() else []
-        self._path.write_text("".join(line + "\n" for line in kept))
+        draft = self._path.with_suffix(".draft")
+        draft.write_text("".join(line + "\n" for line in kept))
+        os.replace(draft, self._path)
         self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step)
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-        self._progress = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn())
+        # On stderr: stdout is for results.
+        self._progress = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True))
         self._task = self._progress.add_task("training", total=total_steps, completed=first_step)
         self._last = time.monotonic()
 
