@@ -61,7 +61,7 @@ format: $(VENV)/.stamp-everything  ## let ruff lay the code out and mend what it
 
 nano: $(VENV)/.stamp-everything  ## train nano from EARTHGPTX_DATA (default ../shared/data); resumes where it stopped
 	$(BIN)/earthgptx weights nano
-	$(BIN)/earthgptx train recipes/nano.py
+	$(BIN)/earthgptx train recipes/nano.py $(if $(EARTHGPTX_DATA),--set data=$(EARTHGPTX_DATA))
 
 clean:  ## remove the environment, caches and outputs; keeps runs/ and checkpoints/
 	rm -rf $(VENV) outputs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis ./*.egg-info
