@@ -1,7 +1,7 @@
 """What is left of an evaluation: numbers, how they were come by, as JSON and as a Markdown table.
 
-SS, S-IoU and accuracy are given in percent, as the papers print them; everything else is a fraction (CIDEr
-has no unit). ``units`` in the JSON file says so for each number.
+SS, S-IoU and accuracy are given in percent, as the papers print them; everything else is a fraction, but for
+CIDEr, which has a scale of its own (0 to 10). ``units`` in the JSON file says so for each number.
 """
 
 from __future__ import annotations
@@ -9,15 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
-import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 
 PERCENT = ("ss", "s_iou", "accuracy")
+OWN_SCALE = ("cider",)
 MAX_MISTAKES_SHOWN = 10
 
 Numbers = Mapping[str, float]
@@ -64,7 +61,7 @@ class Report:
         return {
             "benchmark": self.benchmark,
             "metrics": dict(self.scores.metrics),
-            "units": {name: "percent" if name in PERCENT else "fraction" for name in self.scores.metrics},
+            "units": {name: _unit(name) for name in self.scores.metrics},
             "by_sensor": {name: dict(part) for name, part in self.scores.by_sensor.items()},
             "by_dataset": {name: dict(part) for name, part in self.scores.by_dataset.items()},
             "by_class": {name: dict(part) for name, part in self.scores.by_class.items()},
@@ -107,25 +104,10 @@ def checkpoint_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def git_commit(folder: Path) -> str | None:
-    """The commit checked out in `folder`, with "+changes" if tracked files differ; None outside of git."""
-    git = shutil.which("git")
-    if git is None:
-        return None
-    head = subprocess.run([git, "-C", folder, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    if head.returncode != 0:
-        return None
-    dirty = subprocess.run([git, "-C", folder, "diff", "--quiet", "HEAD"], capture_output=True, check=False)
-    return head.stdout.strip() + ("+changes" if dirty.returncode else "")
-
-
-def machine() -> str:
-    """Processor, cores, system and the versions that numbers may depend on; not the host's name."""
-    cores = os.cpu_count() or 0
-    return (
-        f"{platform.machine()}, {cores} cores, {platform.system()}, Python {platform.python_version()}, "
-        f"torch {version('torch')}, transformers {version('transformers')}"
-    )
+def _unit(name: str) -> str:
+    if name in PERCENT:
+        return "percent"
+    return "own scale" if name in OWN_SCALE else "fraction"
 
 
 def _table(first: str, rows: Mapping[str, Numbers]) -> str:
