@@ -62,7 +62,8 @@ class Conditions:
         split: train, val or test.
         marks: how regions are marked: box, point or freeform.
         seed: picks the fixed marks, and the images where `limit` is set.
-        regions_per_question: most regions marked in one question.
+        regions_per_question: most regions marked in one question; 4 is what training mostly shows
+            (data.instructions.MAX_REGIONS; one question in five may hold up to 8).
         batch_size: questions answered together; changes time and memory, no answer.
         limit: ask about this many images of each data set at most; None asks about all.
     """
@@ -71,7 +72,7 @@ class Conditions:
     split: str = "val"
     marks: str = "box"
     seed: int = 0
-    regions_per_question: int = 8
+    regions_per_question: int = 4
     batch_size: int = 8
     limit: int | None = None
 

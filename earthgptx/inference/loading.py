@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ import earthgptx
 from earthgptx.errors import UnknownModel
 from earthgptx.inference.assistant import Assistant
 from earthgptx.inference.generation import Generator
+from earthgptx.model.earthgptx import EarthGPTX
 from earthgptx.model.feature_store import FeatureStore
 from earthgptx.model.weights.assembly import assemble
 from earthgptx.model.weights.checkpoint import load_trained, read_configuration
@@ -18,6 +20,7 @@ from earthgptx.processing.processor import processor_for
 from earthgptx.processing.vocabulary import Vocabulary, byte_tokenizer
 
 EMBEDDED = ("nano",)
+VIEWS_VERSION = 1  # raise it when processing.views renders otherwise: kept features are then made anew
 
 
 def load(name_or_folder: str | Path = "nano", *, device: str = "cpu", features: Path | None = None) -> Assistant:
@@ -26,29 +29,45 @@ def load(name_or_folder: str | Path = "nano", *, device: str = "cpu", features: 
     Args:
         name_or_folder: "nano", or the folder of a checkpoint (as `earthgptx train` writes it).
         device: where it runs.
-        features: folder where the towers' features are kept across processes; None keeps them in memory alone.
+        features: folder where the towers' features are kept across processes, those of other towers apart; None
+            keeps them in memory alone.
 
     Raises:
         UnknownModel: no such name or folder.
         BrokenCheckpoint: the folder's files are damaged or of another size.
         HashMismatch, WeightsUnavailable: nano's pretrained parts could not be fetched or are not what they must be.
+        FolderInUse: another process writes into the same features.
     """
     folder = checkpoint_folder(name_or_folder)
     config = read_configuration(folder)
     assembled = assemble(config, random_start=False)
+    store = None if features is None else open_features(features, assembled.model)
     load_trained(assembled.model, folder)
     model = assembled.model
     model.language.to(torch.bfloat16)
     model.requires_grad_(False)
-    model.to(device)
+    model.to(device)  # type: ignore[arg-type]  # transformers wraps nn.Module.to without its types
     tokenizer = (
         byte_tokenizer(config.base_vocabulary_size)
         if assembled.tokenizer_folder is None
         else AutoTokenizer.from_pretrained(assembled.tokenizer_folder)
     )
     processor = processor_for(config, Vocabulary.of(tokenizer))
-    store = None if features is None else FeatureStore(features, model.vision.feature_shapes())
     return Assistant(Generator(model, processor, store))
+
+
+def open_features(root: Path, model: EarthGPTX) -> FeatureStore:
+    """The store of a model's towers below a folder; its name follows their weights, so no other's features are met.
+
+    Raises:
+        FolderInUse: another process writes into it.
+    """
+    digest = hashlib.sha256(f"views {VIEWS_VERSION}, {model.config.vision.view_size} px".encode())
+    for name, value in model.vision.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    name = f"{model.config.size_name}-{digest.hexdigest()[:12]}"
+    return FeatureStore(root / name, model.vision.feature_shapes())
 
 
 def checkpoint_folder(name_or_folder: str | Path) -> Path:

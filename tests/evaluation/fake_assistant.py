@@ -34,6 +34,7 @@ class FakeAssistant:
         self.looked: list[Path | None] = []
         self.batches: list[list[int]] = []
         self.stop_after: int | None = None
+        self.features: Path | None = None
         self._label, self._shift = label, shift
         self._images = {}
         self._truth: dict[tuple[Path | None, object], LabelledObject] = {}

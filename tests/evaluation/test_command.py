@@ -34,10 +34,12 @@ def assistants(monkeypatch: pytest.MonkeyPatch, data: Path, checkpoint: Path) ->
     """The assistants that were loaded; each answers from the labels under box marks."""
     loaded: list[FakeAssistant] = []
 
-    def load(name: str = "nano", *, device: str = "cpu") -> FakeAssistant:
+    def load(name: str = "nano", *, device: str = "cpu", features: Path | None = None) -> FakeAssistant:
         loaded.append(FakeAssistant(Conditions(data=data)))
+        loaded[-1].features = features
         return loaded[-1]
 
+    monkeypatch.setenv("EARTHGPTX_CACHE", str(checkpoint.parent / "cache"))
     monkeypatch.setattr("earthgptx.inference.loading.load", load)
     monkeypatch.setattr("earthgptx.inference.loading.checkpoint_folder", lambda name: checkpoint)
     monkeypatch.setattr(command, "load_minilm", lambda: one_hot)
@@ -127,3 +129,15 @@ def test_captions_cannot_be_scored_without_the_extra(
     with pytest.raises(UnknownBenchmark, match=r"earthgptx\[eval\]"):
         command.evaluate("captioning", data=data, out=tmp_path / "report.json")
     assert assistants == []
+
+
+def test_features_are_kept_where_there_is_room(
+    data: Path, tmp_path: Path, assistants: list[FakeAssistant], monkeypatch: pytest.MonkeyPatch
+):
+    out = tmp_path / "report.json"
+    monkeypatch.setattr(command, "LEAST_FREE_BYTES", 0)
+    command.evaluate("grounding", data=data, out=out, limit=1)
+    command.evaluate("grounding", data=data, out=out, limit=1, features=tmp_path / "mine")
+    monkeypatch.setattr(command, "LEAST_FREE_BYTES", 1e30)
+    command.evaluate("grounding", data=data, out=out, limit=1)
+    assert [one.features for one in assistants] == [tmp_path / "cache" / "features", tmp_path / "mine", None]
