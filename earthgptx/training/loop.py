@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
-from earthgptx.errors import TrainingDiverged
+from earthgptx.errors import BrokenCheckpoint, TrainingDiverged
 from earthgptx.model.earthgptx import EarthGPTX, trainable_parameters
 from earthgptx.training.checkpoint import TrainingState, newest_state, save_state
 from earthgptx.training.corpus import Corpus, TrainingBatch
+from earthgptx.training.interruption import Interruption
 from earthgptx.training.journal import Journal
 from earthgptx.training.losses import Losses, alignment_loss, mask_losses, word_loss
 from earthgptx.training.recipe import TrainingRecipe
@@ -74,10 +75,19 @@ class Trainer:
         return self.recipe.warm_steps + self.recipe.steps
 
     def resume(self) -> bool:
-        """Takes up the run's newest checkpoint; False where there is none."""
+        """Takes up the run's newest checkpoint; False where there is none.
+
+        Raises:
+            BrokenCheckpoint: it cannot be read, or is of a run that trained something else.
+        """
         state = newest_state(self.folder)
         if state is None:
             return False
+        if _shapes(state.parameters) != _shapes(self.parameters):
+            raise BrokenCheckpoint(
+                f"{self.folder} holds a run that trains {len(state.parameters)} weights, this recipe trains "
+                f"{len(self.parameters)} or others; give it another name."
+            )
         for name, value in state.parameters.items():
             self.parameters[name].data.copy_(value)
         self.optimizer.load_state_dict(state.optimizer)
@@ -94,19 +104,20 @@ class Trainer:
 
         Raises:
             TrainingDiverged: the loss is not a number; the last good checkpoint stays.
+            KeyboardInterrupt: Ctrl-C; the step under way was finished and saved.
         """
         saved = time.monotonic()
-        with Journal(self.folder, total_steps=self.total_steps, first_step=self.step) as journal:
-            try:
-                for batch in self._batches():
-                    numbers = self.train_step(batch)
-                    journal.write(self.step, numbers)
-                    if time.monotonic() - saved > 60 * self.recipe.checkpoint_minutes:
-                        self.save()
-                        saved = time.monotonic()
-            except KeyboardInterrupt:
-                self.save()
-                raise
+        journal = Journal(self.folder, total_steps=self.total_steps, first_step=self.step)
+        with journal, Interruption() as interruption:
+            for batch in self._batches():
+                numbers = self.train_step(batch)
+                journal.write(self.step, numbers)
+                if interruption.is_asked:
+                    self.save()
+                    raise KeyboardInterrupt
+                if time.monotonic() - saved > 60 * self.recipe.checkpoint_minutes:
+                    self.save()
+                    saved = time.monotonic()
         self.save()
 
     def train_step(self, batch: TrainingBatch) -> dict[str, float]:
@@ -118,7 +129,7 @@ class Trainer:
         total = losses.total(
             mask_bce_weight=self.recipe.mask_bce_weight,
             mask_dice_weight=self.recipe.mask_dice_weight,
-            alignment_weight=1.0 if self.is_warming else self.recipe.alignment_weight,
+            alignment_weight=1.0 if self.is_marks_only(self.step) else self.recipe.alignment_weight,
         )
         if not bool(torch.isfinite(total)):
             names = ", ".join(batch.batch.sample_ids)
@@ -126,6 +137,9 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         norm = clip_grad_norm_(self.parameters.values(), self.recipe.clip)
+        if not bool(torch.isfinite(norm)):  # a step along it would spoil every weight, and the next checkpoint
+            names = ", ".join(batch.batch.sample_ids)
+            raise TrainingDiverged(f"The gradient of step {self.step} is {float(norm)}; its samples are {names}.")
         self.optimizer.step()
         self.step += 1
         parts = {
@@ -133,16 +147,16 @@ class Trainer:
         }
         return {"loss": float(total.detach()), **parts, "gradient_norm": float(norm), "rate": rate}
 
-    @property
-    def is_warming(self) -> bool:
-        """Whether this step trains without the language model."""
-        return self.step < self.recipe.warm_steps
+    def is_marks_only(self, step: int) -> bool:
+        """Whether a step trains marks and masks alone, without the language model."""
+        done = step - self.recipe.warm_steps
+        return done < 0 or (self.recipe.marks_every > 0 and done % self.recipe.marks_every == 1)
 
     def losses(self, item: TrainingBatch) -> Losses:
         """All losses of a batch, under bf16 autocast."""
         device = self.model.device.type
         with torch.autocast(device, torch.bfloat16):
-            if self.is_warming:
+            if self.is_marks_only(self.step):
                 return self._warm_losses(item)
             output = self.model(item.batch, item.features)
             bce, dice = mask_losses(output.masks, item.batch.targets)
@@ -190,9 +204,10 @@ class Trainer:
                 yield item
 
     def _batch(self, step: int) -> TrainingBatch:
-        if step < self.recipe.warm_steps:
-            return self.warm_corpus.batch(step, self.recipe.batch_size)
-        return self.corpus.batch(step - self.recipe.warm_steps, self.recipe.batch_size)
+        """Both streams are counted by the run's own step, so that each is the same however a run is interrupted."""
+        if self.is_marks_only(step):
+            return self.warm_corpus.batch(step, self.recipe.warm_batch_size)
+        return self.corpus.batch(step, self.recipe.batch_size)
 
 
 def word_embeddings(model: EarthGPTX, token_ids: list[list[int]]) -> list[Tensor]:
@@ -200,3 +215,7 @@ def word_embeddings(model: EarthGPTX, token_ids: list[list[int]]) -> list[Tensor
     table: nn.Module = model.language.llama.get_input_embeddings()
     with torch.no_grad():
         return [table(torch.tensor(ids, device=model.device)) for ids in token_ids]
+
+
+def _shapes(parameters: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: parameter.shape for name, parameter in parameters.items()}
