@@ -1,7 +1,7 @@
 """A training run as a frozen value: what is trained, on what, for how long.
 
-A recipe file is Python with a function `recipe() -> TrainingRecipe`; variants are made by `dataclasses.replace` or, from
-the shell, by `--set name=value`.
+A recipe file is Python with a function `recipe() -> TrainingRecipe`; variants are made by `dataclasses.replace` or,
+from the shell, by `--set name=value`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import json
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
+from earthgptx.data.instructions import TASKS
 from earthgptx.errors import MalformedRecipe
+
+POLICIES = ("paper", "scratch")  # as in model.earthgptx.trainable_parameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +32,17 @@ class TrainingRecipe:
         overrides: changes to the model's configuration, "box.field" to value, for ablations.
         warm_steps: steps on region-text alignment and masks alone, without the language model
             (docs/decisions/0004: it stands for the paper's trained ancestor).
-        warm_task_weights: share of each task in those; empty for `task_weights`.
+        marks_every: n: every n-th of the later steps is such a step too; 0 for none. It costs a third of a joint
+            step and is what tells fine classes apart.
+        warm_batch_size: samples of such a step.
+        warm_task_weights, warm_dataset_weights: shares in such steps; empty for those of the joint steps.
         steps: steps of the whole model.
         batch_size: samples a step.
-        learning_rate: of what starts random.
-        language_learning_rate: of the language model's attention.
+        learning_rate: of what starts random, at its highest.
+        language_learning_rate: of the language model's attention, at its highest.
+        weight_decay: AdamW's.
+        warm_up_share: share of each phase in which the rates rise from zero.
+        clip: longest gradient that is not shortened.
         alignment_weight: weight of the region-text alignment loss.
         mask_bce_weight, mask_dice_weight: LISA's 2.0 and 0.5.
         difference_bits: 4 or 8, of the language model's attention as an exported difference.
@@ -52,7 +61,10 @@ class TrainingRecipe:
     policy: str = "scratch"
     overrides: dict[str, int | float | str | bool] = field(default_factory=dict)
     warm_steps: int = 0
+    marks_every: int = 0
+    warm_batch_size: int = 16
     warm_task_weights: dict[str, float] = field(default_factory=dict)
+    warm_dataset_weights: dict[str, float] = field(default_factory=dict)
     steps: int = 1000
     batch_size: int = 16
     learning_rate: float = 5e-4
@@ -73,15 +85,25 @@ class TrainingRecipe:
         for name in ("steps", "batch_size"):
             if getattr(self, name) < 1:
                 raise MalformedRecipe(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        if not any(weight > 0 for weight in self.task_weights.values()):
-            raise MalformedRecipe("Every task weight is 0; at least one must be above 0.")
+        if self.warm_steps < 0:
+            raise MalformedRecipe(f"warm_steps is {self.warm_steps}; it must be at least 0.")
+        if self.policy not in POLICIES:
+            raise MalformedRecipe(f"There is no policy {self.policy!r}; known are {', '.join(POLICIES)}.")
+        if self.difference_bits not in (4, 8):
+            raise MalformedRecipe(f"difference_bits is {self.difference_bits}; it must be 4 or 8.")
+        for weights in (self.task_weights, self.warm_task_weights or self.task_weights):
+            for task in weights:
+                if task not in TASKS:
+                    raise MalformedRecipe(f"There is no task {task!r}; known are {', '.join(TASKS)}.")
+            if not any(weight > 0 for weight in weights.values()):
+                raise MalformedRecipe("Every task weight is 0; at least one must be above 0.")
 
 
 def load_recipe(path: Path, overrides: list[str]) -> TrainingRecipe:
     """Reads a recipe file and applies `name=value` changes, values in JSON.
 
     Raises:
-        MalformedRecipe: no such file, no `recipe()` in it, an unknown name or a value of another type.
+        MalformedRecipe: no such file, no Python in it, no `recipe()`, an unknown name or a value of another type.
     """
     if not path.is_file():
         raise MalformedRecipe(f"There is no recipe {path}.")
@@ -89,7 +111,10 @@ def load_recipe(path: Path, overrides: list[str]) -> TrainingRecipe:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise MalformedRecipe(f"{path} is not Python: {error.msg} in line {error.lineno}.") from error
     made = getattr(module, "recipe", lambda: None)()
     if not isinstance(made, TrainingRecipe):
         raise MalformedRecipe(f"{path} has no function recipe() that returns a TrainingRecipe.")
@@ -111,10 +136,10 @@ def _typed(name: str, text: str, current: object) -> object:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         raise MalformedRecipe(f"--set {name}={text}: {text!r} is not a JSON value.") from error
-    if isinstance(current, float) and isinstance(value, int):
+    if isinstance(current, float) and type(value) is int:
         value = float(value)
     if type(value) is not type(current):
         raise MalformedRecipe(
-            f"--set {name}={text}: a {type(current).__name__} is wanted, not a {type(value).__name__}."
+            f"--set {name}={text}: the value must be of type {type(current).__name__}, not {type(value).__name__}."
         )
     return value
