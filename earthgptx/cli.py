@@ -174,11 +174,13 @@ def train(
     logging.getLogger("earthgptx").setLevel(logging.INFO)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         views = progress.add_task("views seen by the frozen towers", total=None)
-        folder = train_by_recipe(
-            recipe,
-            overrides or [],
-            on_views=lambda done, total: progress.update(views, completed=done, total=total),
-        )
+
+        def show(done: int, total: int) -> None:
+            progress.update(views, completed=done, total=total)
+            if done >= total:
+                progress.stop()  # the training's own bar comes next
+
+        folder = train_by_recipe(recipe, overrides or [], on_views=show)
     typer.echo(f"The trained model is in {folder}.")
 
 

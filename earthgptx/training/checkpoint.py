@@ -1,4 +1,4 @@
-"""The state of a run on disk: written to a temporary name, flushed, then renamed, so that a kill leaves the last good one.
+"""The state of a run on disk: written to a temporary name, flushed, then renamed, so that a kill leaves a good one.
 
 Only tensors and plain numbers are stored, and they are read without unpickling anything else.
 """

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-import platform
+import os
 import random
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
-import transformers
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedConfig
 
 from earthgptx.data.datasets import available
 from earthgptx.data.sample import LabelledImage
@@ -22,8 +21,9 @@ from earthgptx.model.earthgptx import EarthGPTX
 from earthgptx.model.sizes import SIZES
 from earthgptx.model.weights.assembly import assemble
 from earthgptx.model.weights.checkpoint import ATTENTION, save_trained
-from earthgptx.processing.processor import Processor, processor_for
+from earthgptx.processing.processor import processor_for
 from earthgptx.processing.vocabulary import Vocabulary, byte_tokenizer
+from earthgptx.provenance import git_commit, machine, versions
 from earthgptx.training.caching import fill_store, open_store, wanted_windows
 from earthgptx.training.corpus import Corpus
 from earthgptx.training.loop import Trainer, word_embeddings
@@ -50,14 +50,15 @@ def train(
         The folder of the exported model.
 
     Raises:
-        MalformedRecipe, MalformedDataset, TrainingDiverged: as their docstrings say.
+        MalformedRecipe, MalformedDataset, BrokenCheckpoint, TrainingDiverged: as their docstrings say.
+        KeyboardInterrupt: Ctrl-C; what was done so far is saved.
     """
     recipe = load_recipe(recipe_path, overrides)
     folder = Path(recipe.runs) / recipe.name
-    trainer, processor = build(recipe, on_views=on_views)
-    _write_settings(folder, recipe)
+    trainer = build(recipe, on_views=on_views)
     if trainer.resume():
         _logger.info("%s goes on at step %d of %d.", folder, trainer.step, trainer.total_steps)
+    _write_settings(folder, recipe, trainer.step)
     trainer.run()
     return export(recipe, trainer.model, folder / "model")
 
@@ -69,9 +70,7 @@ def export(recipe: TrainingRecipe, model: EarthGPTX, folder: Path) -> Path:
     return save_trained(model, folder, base=attention, bits=recipe.difference_bits)
 
 
-def build(
-    recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = lambda done, total: None
-) -> tuple[Trainer, Processor]:
+def build(recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = lambda done, total: None) -> Trainer:
     """Everything of a run, ready to start: model, cached features, corpus, trainer."""
     torch.manual_seed(recipe.seed)
     config = configuration_of(recipe)
@@ -97,16 +96,19 @@ def build(
         Corpus(
             images,
             task_weights=weights,
-            dataset_weights=recipe.dataset_weights,
+            dataset_weights=shares,
             processor=processor,
             store=store,
             seed=recipe.seed,
         )
-        for weights in (recipe.task_weights, recipe.warm_task_weights or recipe.task_weights)
+        for weights, shares in (
+            (recipe.task_weights, recipe.dataset_weights),
+            (recipe.warm_task_weights or recipe.task_weights, recipe.warm_dataset_weights or recipe.dataset_weights),
+        )
     )
     words = [tokenizer.encode(" " + label, add_special_tokens=False) for label in corpus.labels]
     directions = label_directions(word_embeddings(assembled.model, words)) if words else torch.zeros(0, 1)
-    trainer = Trainer(
+    return Trainer(
         recipe,
         assembled.model,
         corpus=corpus,
@@ -114,7 +116,6 @@ def build(
         label_directions=directions,
         folder=Path(recipe.runs) / recipe.name,
     )
-    return trainer, processor
 
 
 def configuration_of(recipe: TrainingRecipe) -> EarthGPTXConfig:
@@ -125,9 +126,13 @@ def configuration_of(recipe: TrainingRecipe) -> EarthGPTXConfig:
     for path, value in recipe.overrides.items():
         box, _, name = path.partition(".")
         part = getattr(config, box, None)
-        if not hasattr(part, name):
+        if not isinstance(part, PreTrainedConfig) or not hasattr(part, name):
             raise MalformedRecipe(f"The configuration has no field {path!r}.")
-        setattr(part, name, value)
+        try:
+            changed = type(part)(**{**part.to_dict(), name: value})  # made anew, so that it is checked anew
+        except ValueError as error:
+            raise MalformedRecipe(f"{path} cannot be {value!r}: {error}") from error
+        setattr(config, box, changed)
     return config
 
 
@@ -143,14 +148,18 @@ def labelled_images(recipe: TrainingRecipe, split: str) -> list[LabelledImage]:
     return [image for _, _, image in sorted(placed, key=lambda entry: entry[:2])]
 
 
-def _write_settings(folder: Path, recipe: TrainingRecipe) -> None:
+def _write_settings(folder: Path, recipe: TrainingRecipe, step: int) -> None:
+    """`run.json`: the recipe as it is now, and for every start from which step, by which code and where."""
     folder.mkdir(parents=True, exist_ok=True)
-    settings = {
-        "recipe": asdict(replace(recipe)),
-        "versions": {
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-            "python": platform.python_version(),
-        },
+    path = folder / "run.json"
+    earlier = json.loads(path.read_text()).get("starts", []) if path.exists() else []
+    start = {
+        "step": step,
+        "git_commit": git_commit(Path(__file__).parent),
+        "versions": versions(),
+        "machine": machine(),
     }
-    (folder / "run.json").write_text(json.dumps(settings, indent=2))
+    settings = {"seed": recipe.seed, "recipe": asdict(recipe), "starts": [*earlier, start]}
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(settings, indent=2) + "\n")
+    os.replace(draft, path)

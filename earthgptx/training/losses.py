@@ -75,7 +75,7 @@ def alignment_loss(regions: Tensor, labels: Tensor, label_embeddings: Tensor) ->
 
 
 def label_directions(word_embeddings: Sequence[Tensor]) -> Tensor:
-    """(K, D) unit directions of K class names, each the mean of its (n, D) word embeddings, centred over the classes."""
+    """(K, D) unit directions of K class names: means of their (n, D) word embeddings, centred over the classes."""
     means = torch.stack([words.float().mean(dim=0) for words in word_embeddings])
     common = means.mean(dim=0, keepdim=True) if len(means) > 1 else torch.zeros_like(means)
     return normalize(means - common, dim=-1)
