@@ -75,7 +75,17 @@ def alignment_loss(regions: Tensor, labels: Tensor, label_embeddings: Tensor) ->
 
 
 def label_directions(word_embeddings: Sequence[Tensor]) -> Tensor:
-    """(K, D) unit directions of K class names: means of their (n, D) word embeddings, centred over the classes."""
-    means = torch.stack([words.float().mean(dim=0) for words in word_embeddings])
-    common = means.mean(dim=0, keepdim=True) if len(means) > 1 else torch.zeros_like(means)
-    return normalize(means - common, dim=-1)
+    """Unit directions of K class names, all at right angles and as near as can be to the names' words.
+
+    "a320" and "a330" share most of their tokens; were their directions as alike as their words, no region could tell
+    them apart. The nearest orthonormal set (Loewdin, 1950) keeps distinct names where they were.
+
+    Args:
+        word_embeddings: (n, D) embeddings of each name's tokens; K of them, K at most D.
+
+    Returns:
+        (K, D).
+    """
+    means = torch.stack([normalize(words.float().mean(dim=0), dim=-1) for words in word_embeddings])
+    left, _, right = torch.linalg.svd(means, full_matrices=False)
+    return left @ right
