@@ -30,7 +30,7 @@ def recipe() -> TrainingRecipe:
         warm_task_weights={"roc": 0.75, "segment_region": 0.25},
         warm_dataset_weights={"hituav": 4.0, "vhr10": 2.0, "ssdd": 1.0, "sar_acd": 5.0, "mstar": 5.0},
         warm_steps=230,
-        steps=1040,
+        steps=910,
         batch_size=16,
         learning_rate=6e-4,
         language_learning_rate=2e-4,
