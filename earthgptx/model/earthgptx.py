@@ -43,6 +43,7 @@ class Output:
 class EarthGPTX(PreTrainedModel):
     """EarthGPT-X. Build it by `EarthGPTX(configuration)`, load it by `from_pretrained`."""
 
+    config: EarthGPTXConfig
     config_class = EarthGPTXConfig
     base_model_prefix = "earthgptx"
     main_input_name = "token_ids"
@@ -63,9 +64,12 @@ class EarthGPTX(PreTrainedModel):
         self.language = Language(config.language, num_new_tokens=config.num_new_tokens)
         self.pixels = Pixels(config.pixels, vision=config.vision, language_width=language_width)
         self.post_init()
+        # transformers gathers tied weights from direct children alone, and the Llama lies one deeper.
+        tied = self.language.llama.all_tied_weights_keys
+        self.all_tied_weights_keys.update({f"language.llama.{k}": f"language.llama.{v}" for k, v in tied.items()})
 
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, (SpatialEncoder, Fusion, Language, Pixels)):
+        if isinstance(module, (Vision, SpatialEncoder, Fusion, Language, Pixels)):
             module.init_weights()
 
     def forward(self, batch: Batch, features: VisionFeatures | None = None) -> Output:

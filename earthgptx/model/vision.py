@@ -22,6 +22,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class Vision(nn.Module):
     """The two towers and their channel concatenation, token by token (SPHINX's fusion)."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
         self.config = config
@@ -31,8 +34,15 @@ class Vision(nn.Module):
             self.cnn = EfficientNetLite(**config.cnn)
         elif config.cnn_kind == "convnext":
             self.cnn = ConvNextModel(ConvNextConfig(**config.cnn))
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.zeros(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.ones(1, 3, 1, 1), persistent=False)
+        self.init_weights()
+
+    @torch.no_grad()
+    def init_weights(self) -> None:
+        """ImageNet's statistics; `from_pretrained` builds on the meta device and asks for them anew."""
+        self.mean.copy_(torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
+        self.std.copy_(torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
 
     @torch.no_grad()
     def forward(self, views: Tensor) -> VisionFeatures:
