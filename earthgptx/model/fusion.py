@@ -146,7 +146,7 @@ class Fusion(nn.Module):
         both = both + self.joint_attention(self.joint_norm(both), bias=bias)
         image, marks = both.split([v_ca.shape[1], padded.shape[1]], dim=1)
         num_prompts = regions.shape[1]
-        by_rank = marks[:, 1:].unflatten(1, (-1, num_prompts)) if len(regions) else marks[:, :0, None]
+        by_rank = marks[:, 1:].unflatten(1, ((padded.shape[1] - 1) // num_prompts, num_prompts))
         return image, by_rank[views.mark_image, _rank_within(views.mark_image)]
 
     def _aligned_grid(self, marks: MarkFeatures, views: ViewMap, order: Tensor, length: int) -> Tensor:
