@@ -32,7 +32,8 @@ class Pixels(nn.Module):
             self.neck = TowerNeck(config, vision)
         else:
             self.sam_encoder = SamVisionEncoder(SamVisionConfig(**config.sam_vision))
-        decoder = SamMaskDecoderConfig(**config.sam_decoder)
+        # Named, since the decoder is no whole model and would else warn that nobody chose an attention for it.
+        decoder = SamMaskDecoderConfig(**config.sam_decoder | {"attn_implementation": "eager"})
         self.decoder = SamMaskDecoder(decoder)
         self.positions = SamPositionalEmbedding(
             SamVisionConfig(hidden_size=2 * config.width, num_pos_feats=config.width // 2)
