@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from earthgptx.model.configuration import (
     EarthGPTXConfig,
@@ -168,11 +168,11 @@ def _published(
     )
 
 
-def _with_new_words(*, language: dict[str, object], **boxes: object) -> EarthGPTXConfig:
+def _with_new_words(*, language: Mapping[str, object], **boxes: object) -> EarthGPTXConfig:
     """Our five words take the ids right after the base vocabulary, in the order of processing.vocabulary."""
     base = int(str(language["vocab_size"]))
     return EarthGPTXConfig(
-        language=language,
+        language=dict(language),
         image_token_id=base,
         region_token_id=base + 1,
         pix_token_id=base + 2,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,7 +55,7 @@ class Batch:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         tensors = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("sample_ids", "targets")}
-        changed = {name: change(tensor) for name, tensor in tensors.items()}
+        changed: dict[str, Any] = {name: change(tensor) for name, tensor in tensors.items()}
         return replace(self, targets=tuple(change(target) for target in self.targets), **changed)
 
     def to(self, device: torch.device | str) -> Batch:

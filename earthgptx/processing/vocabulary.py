@@ -32,15 +32,16 @@ class Vocabulary:
 
     @staticmethod
     def of(tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
-        """Reads the ids by `convert_tokens_to_ids`: the first id of a tokenised "<pix>" may be a prefix piece (LISA #55).
+        """Reads the ids from the whole words: the first id of a tokenised "<pix>" may be a prefix piece (LISA #55).
 
         Raises:
             ValueError: the tokenizer does not know one of our words.
         """
-        ids = [int(tokenizer.convert_tokens_to_ids(token)) for token in SPECIAL_TOKENS]
-        for token, token_id in zip(SPECIAL_TOKENS, ids, strict=True):
-            if tokenizer.convert_ids_to_tokens(token_id) != token:
-                raise ValueError(f"The tokenizer does not know {token}; it gives id {token_id}.")
+        known = tokenizer.get_vocab()
+        for token in SPECIAL_TOKENS:
+            if token not in known:
+                raise ValueError(f"The tokenizer's {len(known)} words do not hold {token}.")
+        ids = [known[token] for token in SPECIAL_TOKENS]
         return Vocabulary(tokenizer=tokenizer, image=ids[0], region=ids[1], pix=ids[2], size=len(tokenizer))
 
 

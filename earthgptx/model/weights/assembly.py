@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 from transformers.initialization import no_init_weights
 
 from earthgptx.errors import UnknownModel
@@ -76,7 +77,7 @@ def _draw_parts(model: EarthGPTX) -> None:
         parts = EarthGPTX(model.config)
     with torch.no_grad():
         # A trained model's words are long enough for one logit to rise far above the crowd's; fresh ones are not.
-        parts.language.llama.get_input_embeddings().weight.mul_(WORD_GAIN)
+        parts.language.llama.model.embed_tokens.weight.mul_(WORD_GAIN)
     model.language.llama.load_state_dict(parts.language.llama.state_dict())
     model.vision.load_state_dict(parts.vision.state_dict())
 
@@ -85,12 +86,12 @@ def _finish(model: EarthGPTX) -> EarthGPTX:
     """Frozen towers in bf16, the CNN channels-last (4 x faster on CPU), projections as loud as words."""
     model.vision.to(torch.bfloat16)
     if model.vision.cnn is not None:
-        model.vision.cnn.to(memory_format=torch.channels_last)
-    words = model.language.llama.get_input_embeddings().weight
+        model.vision.cnn.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in its stub
+    words = model.language.llama.model.embed_tokens.weight
     loudness = words.detach().float().square().mean().sqrt()
     with torch.no_grad():
         model.language.new_words.normal_(std=float(loudness), generator=torch.Generator().manual_seed(0))
         model.fusion.image_projection.gain.fill_(float(loudness))
         model.fusion.region_projection.gain.fill_(float(loudness))
-    model.language.llama.to(torch.bfloat16)
+    nn.Module.to(model.language.llama, torch.bfloat16)  # transformers wraps its own `to` without types
     return model.eval()

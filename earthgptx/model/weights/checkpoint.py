@@ -34,8 +34,8 @@ def save_trained(model: EarthGPTX, folder: Path, *, base: dict[str, Tensor] | No
     """
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
-    for name, value in stored_parameters(model).items():
-        value = value.detach().float().cpu()
+    for name, parameter in stored_parameters(model).items():
+        value = parameter.detach().float().cpu()
         if base is not None and name in base:
             codes, scales = quantise(value - base[name].float(), bits)
             tensors[name + ".codes"], tensors[name + ".scales"] = codes, scales
