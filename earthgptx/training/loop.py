@@ -133,7 +133,7 @@ class Trainer:
         )
         if not bool(torch.isfinite(total)):
             names = ", ".join(batch.batch.sample_ids)
-            raise TrainingDiverged(f"The loss of step {self.step} is {float(total)}; its samples are {names}.")
+            raise TrainingDiverged(f"The loss of step {self.step} is {float(total.detach())}; its samples are {names}.")
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         norm = clip_grad_norm_(self.parameters.values(), self.recipe.clip)

@@ -10,6 +10,7 @@ import importlib.util
 import json
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from earthgptx.data.instructions import TASKS
 from earthgptx.errors import MalformedRecipe
@@ -82,11 +83,13 @@ class TrainingRecipe:
     features: str = "cache/features"
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size"):
+        for name in ("steps", "batch_size", "warm_batch_size"):
             if getattr(self, name) < 1:
                 raise MalformedRecipe(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if self.warm_steps < 0:
             raise MalformedRecipe(f"warm_steps is {self.warm_steps}; it must be at least 0.")
+        if self.marks_every < 0 or self.marks_every == 1:
+            raise MalformedRecipe(f"marks_every is {self.marks_every}; it must be 0 or at least 2.")
         if self.policy not in POLICIES:
             raise MalformedRecipe(f"There is no policy {self.policy!r}; known are {', '.join(POLICIES)}.")
         if self.difference_bits not in (4, 8):
@@ -115,7 +118,8 @@ def load_recipe(path: Path, overrides: list[str]) -> TrainingRecipe:
         spec.loader.exec_module(module)
     except SyntaxError as error:
         raise MalformedRecipe(f"{path} is not Python: {error.msg} in line {error.lineno}.") from error
-    made = getattr(module, "recipe", lambda: None)()
+    make = getattr(module, "recipe", None)
+    made = make() if callable(make) else None
     if not isinstance(made, TrainingRecipe):
         raise MalformedRecipe(f"{path} has no function recipe() that returns a TrainingRecipe.")
     known = {f.name for f in fields(TrainingRecipe)}
@@ -129,7 +133,7 @@ def load_recipe(path: Path, overrides: list[str]) -> TrainingRecipe:
     return made
 
 
-def _typed(name: str, text: str, current: object) -> object:
+def _typed(name: str, text: str, current: object) -> Any:
     if isinstance(current, str):
         return text
     try:
