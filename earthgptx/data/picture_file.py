@@ -98,8 +98,11 @@ def _header(stream: BinaryIO) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The orientation tag, 1 where it is missing or nonsense."""
-    orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+    """The orientation tag, 1 where it is missing, nonsense or damaged: the pixels may be whole all the same."""
+    try:
+        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+    except _DECODING_PROBLEMS:
+        return 1
     return int(orientation) if orientation in range(1, 9) else 1
 
 

@@ -80,6 +80,16 @@ class TestEightBitIsNeverTouched:
         assert (scene.pixels[..., 0] == band[0]).all()
         assert (scene.valid == (band[0] != 0)).all()
 
+    @pytest.mark.parametrize("ending", ["png", "jpg"])
+    @pytest.mark.parametrize(
+        "damage", [b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"]
+    )
+    def test_damaged_exif_leaves_the_picture_as_it_is(self, tmp_path, ending, damage):
+        Image.new("L", (50, 40), 90).save(tmp_path / f"a.{ending}", exif=damage)
+        scene = Scene.open(tmp_path / f"a.{ending}")
+        assert (scene.width, scene.height) == (50, 40)
+        assert (scene.pixels == 90).all()
+
     @pytest.mark.parametrize("orientation", range(1, 9))
     def test_exif_orientation_is_applied(self, tmp_path, orientation):
         upright = np.zeros((32, 48, 3), dtype=np.uint8)
