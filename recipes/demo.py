@@ -22,6 +22,7 @@ from PIL import Image
 from earthgptx.data import phrasing
 from earthgptx.data.datasets import hituav
 from earthgptx.data.datasets.class_names import plural
+from earthgptx.data.drawing import colour_of
 from earthgptx.data.imagery import Scene
 from earthgptx.data.sample import LabelledImage
 from earthgptx.data.sample_scenes import (
@@ -31,9 +32,10 @@ from earthgptx.data.sample_scenes import (
     fetch_sample_scenes,
     rendered_scene,
 )
+from earthgptx.data.wording import listed
 from earthgptx.errors import EarthGPTXError
 from earthgptx.inference.answer import Answer
-from earthgptx.inference.drawing import PALETTE, picture_scale
+from earthgptx.inference.drawing import picture_scale
 from earthgptx.shapes import Box, Ellipse, Mark, Point, Scribble
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ def ask_all(assistant: Looker, sample: SampleScene, folder: Path) -> AskedScene:
     started = time.perf_counter()
     session = assistant.look(scene)
     marks = [item.mark for item in sample.marks]
-    named = _listed([f"<Region {number}>" for number in range(1, len(marks) + 1)])
+    named = listed([f"<Region {number}>" for number in range(1, len(marks) + 1)])
     labels = session.ask(phrasing.usual("roc"), marks)
     session.reset()
     masks = session.ask(phrasing.usual("segment_region").format(regions=named), marks)
@@ -105,7 +107,7 @@ def entry_of(asked: AskedScene, files: tuple[str, ...]) -> SceneEntry:
         RegionRow(
             number=region.number,
             kind=_shape_word(region.mark),
-            colour=PALETTE[(region.number - 1) % len(PALETTE)],
+            colour=colour_of(region.number - 1),
             label=region.label,
             confidence=region.confidence,
             mask_pixels=None if region.mask is None else int(region.mask.sum()),
@@ -188,11 +190,6 @@ def _joined(labels: Answer, masks: Answer) -> Answer:
     found = {region.number: region.mask for region in masks.regions}
     regions = tuple(replace(region, mask=found.get(region.number)) for region in labels.regions)
     return replace(labels, regions=regions, masks=masks.masks)
-
-
-def _listed(names: list[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
 
 
 def _shape_word(mark: Mark) -> str:

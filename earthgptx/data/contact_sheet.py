@@ -10,37 +10,26 @@ import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from earthgptx.data.drawing import Colour, Label, colour_of, draw_labels, draw_mark, tinted
 from earthgptx.data.imagery import Scene
 from earthgptx.data.sample import Sample
 from earthgptx.errors import MalformedDataset
-from earthgptx.shapes import Box, Mark, Mask, Point, Scribble
+from earthgptx.shapes import Box, Point
 
-Colour = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 CELL_WIDTH = 460
 PICTURE_HEIGHT = 400
 MARGIN = 14
 OVERSAMPLING = 2  # lines are drawn twice as large and shrunk, because PIL's have no smooth edges
-POINT_RADIUS = 5
+LINE_WIDTH = 2  # of a mark, in the picture's pixels
+POINT_RADIUS = 3 * LINE_WIDTH  # of its dot
 FONT_SIZE = 14
 LINE_HEIGHT = 19
 MAX_MAGNIFICATION = 4.0
 
-# Bright hues far apart, readable on dark and on grey images; after Okabe and Ito's palette.
-PALETTE: tuple[Colour, ...] = (
-    (255, 176, 0),
-    (86, 200, 255),
-    (255, 92, 138),
-    (120, 230, 110),
-    (205, 140, 255),
-    (255, 240, 90),
-    (90, 235, 210),
-    (255, 140, 80),
-)
 _BACKGROUND: Colour = (22, 24, 29)
 _CARD: Colour = (34, 37, 44)
 _WORDS: Colour = (232, 234, 238)
@@ -107,7 +96,7 @@ def sample_picture(sample: Sample) -> Image.Image:
 
 def region_colour(number: int) -> Colour:
     """The colour of ``<Region number>``, counted from 1."""
-    return PALETTE[(number - 1) % len(PALETTE)]
+    return colour_of(number - 1)
 
 
 def mask_colours(sample: Sample) -> list[Colour]:
@@ -135,80 +124,23 @@ def _picture(sample: Sample) -> Image.Image:
     image = Image.fromarray(pixels).resize(large, Image.Resampling.LANCZOS)
     for target, colour in zip(sample.targets, mask_colours(sample), strict=True):
         raster = Image.fromarray(target.mask_in(Box(0, 0, width, height), max(large)))
-        image = _tinted(image, np.asarray(raster.resize(large, Image.Resampling.NEAREST)), colour)
+        image = tinted(image, np.asarray(raster.resize(large, Image.Resampling.NEAREST)), colour, OVERSAMPLING)
     draw = ImageDraw.Draw(image)
     marks = [region.mark.scaled(large[0] / width, large[1] / height) for region in sample.regions]
     for number, mark in enumerate(marks, start=1):
-        _draw_mark(draw, mark, region_colour(number))
+        draw_mark(draw, mark, region_colour(number), LINE_WIDTH * OVERSAMPLING)
     image = image.resize(shown, Image.Resampling.LANCZOS)
-    draw = ImageDraw.Draw(image)
-    placed: list[Box] = []
+    badges = []
     for number, mark in enumerate(marks, start=1):
         bounds = mark.bounds().scaled(1 / OVERSAMPLING, 1 / OVERSAMPLING)
         if isinstance(mark, Point):  # leave its dot in sight
             bounds = Box(bounds.x0, bounds.y0 - POINT_RADIUS, bounds.x1, bounds.y1 + POINT_RADIUS)
-        _draw_number(draw, number, bounds, image.size, placed)
+        anchor = (bounds.x0, bounds.y0, bounds.x1, bounds.y1)
+        badges.append(Label(anchor, str(number), region_colour(number)))
+    draw_labels(ImageDraw.Draw(image), badges, image.size)
     strip = Image.new("RGB", (CELL_WIDTH, shown[1]), _BLACK)
     strip.paste(image, ((CELL_WIDTH - shown[0]) // 2, 0))
     return strip
-
-
-def _tinted(image: Image.Image, raster: NDArray[np.bool_], colour: Colour) -> Image.Image:
-    """The image with the raster's pixels tinted and its rim in full colour."""
-    padded = np.pad(raster, OVERSAMPLING, constant_values=False)
-    inner = np.ones_like(raster)
-    for axis in (0, 1):
-        for step in (-OVERSAMPLING, OVERSAMPLING):
-            moved = np.roll(padded, step, axis=axis)
-            inner &= moved[OVERSAMPLING:-OVERSAMPLING, OVERSAMPLING:-OVERSAMPLING]
-    pixels = np.asarray(image, dtype=np.float32).copy()
-    pixels[raster] = 0.6 * pixels[raster] + 0.4 * np.array(colour, dtype=np.float32)
-    pixels[raster & ~inner] = colour
-    return Image.fromarray(pixels.astype(np.uint8))
-
-
-def _draw_mark(draw: ImageDraw.ImageDraw, mark: Mark, colour: Colour) -> None:
-    """A mark as a coloured line with a black rim, so that it shows on white and on black."""
-    for fill, width in ((_BLACK, 4 * OVERSAMPLING), (colour, 2 * OVERSAMPLING)):
-        if isinstance(mark, Point):
-            radius = (POINT_RADIUS - 2) * OVERSAMPLING + width / 2
-            corners = (mark.x - radius, mark.y - radius, mark.x + radius, mark.y + radius)
-            draw.ellipse(corners, fill=fill)
-        elif isinstance(mark, Scribble):
-            draw.line(list(mark.points), fill=fill, width=width, joint="curve")
-        else:
-            corner = mark.outline()[:1] if not isinstance(mark, Mask) or mark.area else ()
-            draw.line([*mark.outline(), *corner], fill=fill, width=width, joint="curve")
-
-
-def _draw_number(draw: ImageDraw.ImageDraw, number: int, bounds: Box, size: tuple[int, int], placed: list[Box]) -> None:
-    """A badge with the region's number beside its mark, inside the picture and where possible on no other.
-
-    Args:
-        draw: the picture to draw in.
-        number: of the region.
-        bounds: of its mark, in the picture's pixels.
-        size: (width, height) of the picture.
-        placed: badges drawn so far; this one is added.
-    """
-    width, height = 9 + 9 * len(str(number)), 18
-    candidates = [
-        (bounds.x0 - width / 2, bounds.y0 - height - 3),
-        (bounds.x1 - width / 2, bounds.y0 - height - 3),
-        (bounds.x1 + 3, bounds.y1 - height / 2),
-        (bounds.x0 - width - 3, bounds.y1 - height / 2),
-        (bounds.x0 - width / 2, bounds.y1 + 3),
-    ]
-    boxes = []
-    for x, y in candidates:
-        left, top = min(max(x, 0), size[0] - width), min(max(y, 0), size[1] - height)
-        boxes.append(Box(left, top, left + width, top + height))
-    badge = next((box for box in boxes if all(box.iou(other) == 0 for other in placed)), boxes[0])
-    placed.append(badge)
-    corners = (badge.x0, badge.y0, badge.x1, badge.y1)
-    draw.rounded_rectangle(corners, radius=4, fill=region_colour(number), outline=_BLACK)
-    font = ImageFont.load_default(FONT_SIZE)
-    draw.text(badge.centre, str(number), fill=_BLACK, font=font, anchor="mm")
 
 
 def _laid_out(sample: Sample, font: Font) -> list[list[tuple[float, str, Colour]]]:

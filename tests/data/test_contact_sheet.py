@@ -11,13 +11,13 @@ from PIL import Image
 from earthgptx.data.contact_sheet import (
     CELL_WIDTH,
     MARGIN,
-    PALETTE,
     contact_sheet,
     mask_colours,
     region_colour,
     sample_picture,
 )
 from earthgptx.data.datasets import available
+from earthgptx.data.drawing import PALETTE
 from earthgptx.data.instructions import TASKS, make_sample
 from earthgptx.data.sample import LabelledObject, PixelTarget, Region, Sample, Turn
 from earthgptx.errors import MalformedDataset, UnreadableImagery
