@@ -16,9 +16,9 @@ from PIL import Image
 
 from earthgptx.data.imagery import Scene
 from earthgptx.inference.drawing import Note, Overlay, draw_scene
-from earthgptx.inference.features import Place, mark_geometry, mask_geometry
+from earthgptx.inference.features import Place, is_finite, mark_geometry, mask_geometry
 from earthgptx.processing.answers import readable
-from earthgptx.shapes import Mark, Mask, Vertices
+from earthgptx.shapes import Box, Mark, Mask, Vertices
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +29,18 @@ class AnsweredMask:
         array: (H, W), the scene's size, True on the object.
         region: the number of the region it belongs to, None where the answer names none.
         phrase: the words it belongs to, None where there are none.
-        confidence: the mask decoder's own estimate of its quality, in [0, 1].
+        confidence: mean probability inside the mask, in [0, 1]; 0 for an empty one.
     """
 
     array: NDArray[np.bool_]
     region: int | None
     phrase: str | None
     confidence: float
+
+    @property
+    def box(self) -> Box | None:
+        """The smallest box around the mask; None where it holds no pixel."""
+        return _extent(self.array)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +62,12 @@ class AnsweredRegion:
     label: str
     confidence: float
     mask: NDArray[np.bool_] | None
+
+    @property
+    def box(self) -> Box:
+        """The smallest box around the region's mask; the mark's bounds where there is no mask or an empty one."""
+        found = None if self.mask is None else _extent(self.mask)
+        return found or self.mark.bounds()
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +109,7 @@ class Answer:
                     "region": mask.region,
                     "phrase": mask.phrase,
                     "confidence": round(mask.confidence, 6),
+                    "box": None if mask.box is None else _corners(mask.box),
                     "area_px": int(mask.array.sum()),
                     **_without_kind(Mask.from_array(mask.array).to_json()),
                 }
@@ -109,12 +121,22 @@ class Answer:
         """A FeatureCollection of every mark and every mask that holds a pixel.
 
         Coordinates are longitude and latitude (WGS84) where the scene has a georeference. Where it has none
-        they are pixels, x right and y down: then the collection has a null ``crs`` and every feature says
-        ``"coordinates": "pixels"``.
+        or gives no degrees for one of them, they are pixels, x right and y down: then the collection has a null
+        ``crs`` and every feature says ``"coordinates": "pixels"``.
         """
         georeference = self.scene.georeference
-        place: Place = _stay if georeference is None else georeference.ring_to_wgs84
-        coordinates = "pixels" if georeference is None else "wgs84"
+        features = [] if georeference is None else self._features(georeference.ring_to_wgs84, "wgs84")
+        is_placed = georeference is not None and all(is_finite(feature["geometry"]) for feature in features)
+        if not is_placed:
+            features = self._features(_stay, "pixels")
+        collection: dict[str, Any] = {"type": "FeatureCollection", "features": features}
+        if not is_placed:
+            collection["crs"] = None
+        collection["answer"] = {"question": self.question, "words": self.words, "image": self._image_json()}
+        return collection
+
+    def _features(self, place: Place, coordinates: str) -> list[dict[str, Any]]:
+        """One feature a mark, then one a mask that holds a pixel."""
         features = [
             _feature(
                 mark_geometry(region.mark, place),
@@ -141,11 +163,7 @@ class Answer:
             for mask in self.masks
             if mask.array.any()
         ]
-        collection: dict[str, Any] = {"type": "FeatureCollection", "features": features}
-        if georeference is None:
-            collection["crs"] = None
-        collection["answer"] = {"question": self.question, "words": self.words, "image": self._image_json()}
-        return collection
+        return features
 
     def draw(self) -> Image.Image:
         """The scene with masks laid over it, marks outlined and numbered, and labels beside them."""
@@ -182,20 +200,30 @@ class Answer:
         }
 
     def _region_json(self, region: AnsweredRegion) -> dict[str, Any]:
-        bounds = region.mark.bounds()
         mask = next((index for index, mask in enumerate(self.masks) if mask.array is region.mask), None)
         return {
             "number": region.number,
             "label": region.label,
             "confidence": round(region.confidence, 6),
             "mark": region.mark.to_json(),
-            "box": [bounds.x0, bounds.y0, bounds.x1, bounds.y1],
+            "box": _corners(region.box),
             "mask": mask,
         }
 
 
 def _stay(points: Sequence[tuple[float, float]]) -> Vertices:
     return tuple(points)
+
+
+def _extent(mask: NDArray[np.bool_]) -> Box | None:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    return Box(float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+
+
+def _corners(box: Box) -> list[float]:
+    return [box.x0, box.y0, box.x1, box.y1]
 
 
 def _feature(geometry: dict[str, Any], **properties: object) -> dict[str, Any]:

@@ -6,7 +6,7 @@ out, exterior rings counterclockwise and holes clockwise. This module knows neit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,19 @@ def mask_geometry(mask: NDArray[np.bool_], place: Place) -> dict[str, Any]:
         [_ring(ring, place, is_hole=index > 0) for index, ring in enumerate(rings)] for rings in polygons_of(mask)
     ]
     return {"type": "MultiPolygon", "coordinates": polygons}
+
+
+def is_finite(geometry: dict[str, Any]) -> bool:
+    """Whether every coordinate is a number: a projection can have no degrees for some of its pixels."""
+    return bool(np.isfinite(list(_numbers(geometry["coordinates"]))).all())
+
+
+def _numbers(coordinates: Any) -> Iterator[float]:
+    if isinstance(coordinates, list):
+        for item in coordinates:
+            yield from _numbers(item)
+    else:
+        yield coordinates
 
 
 def _positions(points: Vertices, place: Place) -> list[list[float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from earthgptx.data.drawing import PALETTE
 from earthgptx.data.georeference import Georeference
 from earthgptx.data.imagery import Scene
-from earthgptx.inference.drawing import LEAST_SIDE, MOST_SIDE, PALETTE, picture_scale
+from earthgptx.inference.drawing import LEAST_SIDE, MOST_SIDE, picture_scale
 from earthgptx.inference.features import mask_geometry
 from earthgptx.inference.generation import Generated
 from earthgptx.inference.reading import label_confidence, read_answer
@@ -146,6 +148,28 @@ def test_geojson_in_degrees_comes_back_to_the_marks_it_was_made_of():
         assert vertex_distance(back, mark) < 0.01  # 9 decimals of a degree are 0.1 mm, a pixel here 50 cm
     assert written["features"][0]["properties"]["label"] == "Ship"
     assert written["features"][6]["properties"]["area_m2"] == pytest.approx(HEIGHT * 0.25)
+
+
+def test_a_place_without_degrees_is_written_in_pixels():
+    # The mark reaches past the edge of an orthographic projection's half of the globe, where no degrees are.
+    globe = Georeference("+proj=ortho +lat_0=0 +lon_0=0 +datum=WGS84", (300_000.0, 0.0, -6e6, 0.0, -300_000.0, 6e6))
+    written = json.loads(json.dumps(answer(globe, marks=(Box(1, 1, 58, 30),)).to_geojson(), allow_nan=False))
+    assert written["crs"] is None
+    assert {feature["properties"]["coordinates"] for feature in written["features"]} == {"pixels"}
+    assert [1, 1] in written["features"][0]["geometry"]["coordinates"][0]
+
+
+def test_boxes_are_the_masks_extents():
+    result = answer()
+    assert result.masks[0].box == Box(0, 0, 1, HEIGHT)
+    assert result.regions[0].box == Box(0, 0, 1, HEIGHT)  # its mask's
+    assert result.regions[1].box == MARKS[1].bounds()  # it has no mask
+    empty = replace(result.masks[0], array=np.zeros((HEIGHT, WIDTH), dtype=bool))
+    assert empty.box is None
+    assert replace(result.regions[0], mask=empty.array).box == MARKS[0].bounds()
+    written = replace(result, masks=(empty, *result.masks[1:])).to_json()
+    assert [mask["box"] for mask in written["masks"]] == [None, [1, 0, 2, HEIGHT], [2, 0, 3, HEIGHT]]
+    assert written["regions"][1]["box"] == [30.5, 31, 30.5, 31]
 
 
 masks = st.integers(0, 2**24 - 1).map(lambda bits: np.array(list(f"{bits:024b}")).reshape(4, 6) == "1")
