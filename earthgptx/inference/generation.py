@@ -17,6 +17,7 @@ from transformers import DynamicCache
 
 from earthgptx.data.imagery import Scene
 from earthgptx.data.sample import Turn
+from earthgptx.errors import QuestionTooLong
 from earthgptx.model.earthgptx import EarthGPTX
 from earthgptx.model.feature_store import FeatureStore, feature_key, pixel_key
 from earthgptx.model.features import VisionFeatures
@@ -120,8 +121,11 @@ class Generator:
             temperature: 0 takes the likeliest token.
             seed: of the sampling.
             on_text: told (request, piece of text) as text is generated.
+
+        Raises:
+            QuestionTooLong: a dialogue and its answer would not fit the language model's positions.
         """
-        encoded = [self._encode(request) for request in requests]
+        encoded = [self._encode(request, max_new_tokens) for request in requests]
         batch = self.processor.collate(encoded, large_images=self._large_images(requests), pad_left=True).to(
             self.model.device
         )
@@ -144,15 +148,22 @@ class Generator:
             for row, drawn in zip(rows, masks, strict=True)
         ]
 
-    def _encode(self, request: Request) -> Encoded:
+    def _encode(self, request: Request, max_new_tokens: int) -> Encoded:
         scene = request.views.scene
-        return self.processor.encode_parts(
+        encoded = self.processor.encode_parts(
             sample_id=str(scene.path),
             size=(scene.width, scene.height),
             sensor=scene.sensor,
             turns=request.turns,
             marks=request.marks,
         )
+        num_tokens, limit = len(encoded.dialogue.token_ids), self.model.language.llama.config.max_position_embeddings
+        if num_tokens + max_new_tokens > limit:
+            raise QuestionTooLong(
+                f"Image, marks and dialogue take {num_tokens:,} tokens and the answer up to {max_new_tokens:,}, "
+                f"more than the model's {limit:,}: begin a new dialogue, or allow a shorter answer."
+            )
+        return encoded
 
     def _large_images(self, requests: Sequence[Request]) -> list[np.ndarray]:
         if not self.processor.masks.large_image:
