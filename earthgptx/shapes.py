@@ -29,6 +29,7 @@ __all__ = [
     "check_mark",
     "mark_from_geojson_geometry",
     "mark_from_json",
+    "mask_from_geojson_geometry",
     "parse_mark",
     "rasterise_polygons",
 ]
@@ -108,38 +109,77 @@ def mark_from_json(obj: object) -> Mark:
 
 
 def mark_from_geojson_geometry(
-    geometry: object, to_pixel: Callable[[float, float], tuple[float, float]] | None = None
+    geometry: object,
+    to_pixel: Callable[[float, float], tuple[float, float]] | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Mark:
     """Reads a GeoJSON geometry (RFC 7946) as a mark.
 
     A Point is a point, a LineString a scribble, a Polygon a polygon, or a box where its four corners form an
-    axis-aligned rectangle in pixels. A MultiPolygon may have one part only.
+    axis-aligned rectangle in pixels. What has several parts or holes is a mask.
 
     Args:
         geometry: the `geometry` member of a feature.
         to_pixel: from the geometry's coordinates to pixels; None where they are pixels already.
+        size: (height, width) of the image, without which there are no masks.
 
     Raises:
-        MalformedMark: the geometry is of another type, has holes or several parts, or is not well formed.
+        MalformedMark: the geometry is of another type, or not well formed, or needs a size and has none.
     """
     members = _members(geometry)
     kind, coordinates = members.get("type"), members.get("coordinates")
     if not isinstance(coordinates, Sequence) or isinstance(coordinates, str) or not coordinates:
         raise MalformedMark('A GeoJSON geometry needs the members "type" and "coordinates" (a filled list).')
     if kind == "MultiPolygon":
-        if len(coordinates) != 1:
-            raise MalformedMark(f"A MultiPolygon mark must have 1 part, but this one has {len(coordinates)}.")
-        kind, coordinates = "Polygon", coordinates[0]
+        if len(coordinates) > 1:
+            return _mask_or_refusal(members, to_pixel, size, f"{len(coordinates)} parts")
+        kind, coordinates = "Polygon", _list(coordinates[0])
     if kind == "Polygon":
-        if not isinstance(coordinates, Sequence) or len(coordinates) != 1:
-            count = len(coordinates) if isinstance(coordinates, Sequence) else 0
-            raise MalformedMark(f"A Polygon mark is 1 ring without holes, but this one has {count} rings.")
+        if len(coordinates) > 1:
+            return _mask_or_refusal(members, to_pixel, size, f"{len(coordinates) - 1} holes")
         return _box_if_rectangle(Polygon(_without_closure(_positions(coordinates[0], to_pixel))))
     if kind == "LineString":
         return Scribble(_positions(coordinates, to_pixel))
     if kind == "Point":
         return Point(*_positions([coordinates], to_pixel)[0])
-    raise MalformedMark(f"A mark is a Point, LineString, Polygon or MultiPolygon of one part, not a {kind}.")
+    raise MalformedMark(f"A mark is a Point, LineString, Polygon or MultiPolygon, not a {kind}.")
+
+
+def mask_from_geojson_geometry(
+    geometry: object, to_pixel: Callable[[float, float], tuple[float, float]] | None, size: tuple[int, int]
+) -> Mask:
+    """Reads a Polygon or MultiPolygon as the pixels whose centres lie in it, its holes left open.
+
+    Args:
+        geometry: the `geometry` member of a feature.
+        to_pixel: as in `mark_from_geojson_geometry`.
+        size: (height, width) of the mask.
+
+    Raises:
+        MalformedMark: the geometry is of another type, not well formed, or has no finite coordinates.
+    """
+    members = _members(geometry)
+    kind, coordinates = members.get("type"), _list(members.get("coordinates"))
+    if kind not in ("Polygon", "MultiPolygon"):
+        raise MalformedMark(f"A mask is a Polygon or MultiPolygon, not a {kind}.")
+    filled = np.zeros(size, dtype=bool)
+    for part in coordinates if kind == "MultiPolygon" else [coordinates]:
+        rings = [np.array(_positions(ring, to_pixel), dtype=np.float64).reshape(-1, 2) for ring in _list(part)]
+        if not all((np.abs(ring) <= MAX_COORDINATE).all() for ring in rings):
+            raise MalformedMark(f"A mask needs finite coordinates up to {MAX_COORDINATE:g}, but has others.")
+        filled |= fill_rings(rings, *size)
+    return Mask.from_array(filled)
+
+
+def _mask_or_refusal(
+    geometry: Mapping[str, Any],
+    to_pixel: Callable[[float, float], tuple[float, float]] | None,
+    size: tuple[int, int] | None,
+    has: str,
+) -> Mask:
+    if size is None:
+        raise MalformedMark(f"A polygon has 1 part and no hole, but this one has {has}: mark each part by itself.")
+    return mask_from_geojson_geometry(geometry, to_pixel, size)
 
 
 def check_mark(mark: Mark, width: int, height: int) -> Mark:
@@ -159,12 +199,12 @@ def check_mark(mark: Mark, width: int, height: int) -> Mark:
     box = mark.bounds()
     values = (box.x0, box.y0, box.x1, box.y1)
     if not all(math.isfinite(value) for vertex in mark.outline() for value in vertex):
-        raise MalformedMark(f"A {mark.kind} needs finite coordinates, but one of them is NaN or infinite.")
+        raise MalformedMark(f"{_a(mark)} needs finite coordinates, but one of them is NaN or infinite.")
     farthest = max(abs(value) for value in values)
     if farthest > MAX_COORDINATE:
-        raise MalformedMark(f"A {mark.kind} reaches {farthest:g}, past the limit {MAX_COORDINATE:g}.")
+        raise MalformedMark(f"{_a(mark)} reaches {farthest:g}, past the limit {MAX_COORDINATE:g}.")
     if isinstance(mark, Box | Ellipse) and (box.width <= 0 or box.height <= 0):
-        raise MalformedMark(f"A {mark.kind} must enclose an area, but it is {box.width:g} x {box.height:g}.")
+        raise MalformedMark(f"{_a(mark)} must enclose an area, but it is {box.width:g} x {box.height:g}.")
     # A point on the far edge belongs to no pixel; a line of no thickness along it is still drawn by its pen.
     past = box.x0 >= width or box.y0 >= height
     before = box.x1 < 0 or box.y1 < 0 if isinstance(mark, Point | Scribble) else box.x1 <= 0 or box.y1 <= 0
@@ -243,7 +283,7 @@ def _build(kind: str, numbers: list[float]) -> Mark:
         expected is None and (len(numbers) < minimum or len(numbers) % 2)
     ):
         wanted = f"{expected} numbers" if expected else f"an even count of at least {minimum} numbers"
-        raise MalformedMark(f"A {kind} needs {wanted} ({_FORMS[kind]}), but {len(numbers)} were given.")
+        raise MalformedMark(f"{_with_article(kind)} needs {wanted} ({_FORMS[kind]}), but {len(numbers)} were given.")
     if kind == "point":
         return Point(*numbers)
     if kind == "box":
@@ -266,7 +306,7 @@ def _numbers(items: Sequence[Any], kind: str) -> list[float]:
             numbers.append(float(item))
         except (TypeError, ValueError, OverflowError) as error:
             quoted = repr(item) if len(repr(item)) <= 40 else repr(item)[:40] + "..."
-            raise MalformedMark(f"A {kind} is written in numbers, but {quoted} is none.") from error
+            raise MalformedMark(f"{_with_article(kind)} is written in numbers, but {quoted} is none.") from error
     return numbers
 
 
@@ -274,6 +314,22 @@ def _members(obj: object) -> Mapping[str, Any]:
     if not isinstance(obj, Mapping):
         raise MalformedMark(f"A mark in JSON is an object with named members, not {str(obj)[:40]!r}.")
     return obj
+
+
+def _list(value: Any) -> Sequence[Any]:
+    if not isinstance(value, Sequence) or isinstance(value, str) or not value:
+        raise MalformedMark("A GeoJSON polygon is a filled list of rings.")
+    return value
+
+
+def _a(mark: Mark) -> str:
+    """The mark with its article, a circle by its own name, as in "An ellipse"."""
+    is_circle = isinstance(mark, Ellipse) and mark.radius_x == mark.radius_y
+    return _with_article("circle" if is_circle else mark.kind)
+
+
+def _with_article(kind: str) -> str:
+    return f"{'An' if kind[:1] in tuple('aeiou') else 'A'} {kind}"
 
 
 def _pair(item: Sequence[Any], kind: str) -> Sequence[Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from earthgptx.data.imagery import Scene
 from earthgptx.errors import MalformedMark
-from earthgptx.shapes import Mark, mark_from_geojson_geometry
+from earthgptx.shapes import Mark, mark_from_geojson_geometry, mask_from_geojson_geometry
 
 _WGS84_NAMES = ("CRS84", "EPSG:4326", "EPSG::4326")
 
@@ -22,15 +22,17 @@ def read_marks(path: Path, scene: Scene) -> tuple[Mark, ...]:
 
     Coordinates are longitude and latitude (WGS84, as RFC 7946 has it) where the scene has a georeference,
     else pixels. A feature whose properties hold ``"coordinates": "pixels"``, as `Answer.to_geojson` writes
-    them, is in pixels whatever the scene; features with ``"role": "mask"`` are answers, not marks, and are
-    passed over.
+    them, is in pixels whatever the scene, and one with ``"wgs84"`` needs a scene with a georeference. A feature
+    of the ``"kind": "mask"``, of several parts or with holes becomes a mask; features with ``"role": "mask"`` are
+    answers, not marks, and are passed over.
 
     Args:
         path: the file.
         scene: what the marks are drawn on.
 
     Raises:
-        MalformedMark: no such file, not GeoJSON, another coordinate system, or no feature to mark.
+        MalformedMark: no such file, not GeoJSON, another coordinate system, degrees on a scene without a
+            georeference, or no feature to mark.
     """
     if not path.is_file():
         raise MalformedMark(f"There is no file of marks {path}.")
@@ -40,13 +42,25 @@ def read_marks(path: Path, scene: Scene) -> tuple[Mark, ...]:
         raise MalformedMark(f"{path.name} is not JSON: {error}.") from error
     features = _features(content, path.name)
     marks = [
-        mark_from_geojson_geometry(geometry, _to_pixel(properties, content, scene, path.name))
+        _mark(geometry, properties, _to_pixel(properties, content, scene, path.name), scene)
         for geometry, properties in features
         if properties.get("role") != "mask"
     ]
     if not marks:
         raise MalformedMark(f"{path.name} holds {len(features)} features and 0 marks.")
     return tuple(marks)
+
+
+def _mark(
+    geometry: dict[str, Any],
+    properties: dict[str, Any],
+    to_pixel: Callable[[float, float], tuple[float, float]] | None,
+    scene: Scene,
+) -> Mark:
+    size = (scene.height, scene.width)
+    if properties.get("kind") == "mask":
+        return mask_from_geojson_geometry(geometry, to_pixel, size)
+    return mark_from_geojson_geometry(geometry, to_pixel, size)
 
 
 def _features(content: Any, name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
@@ -65,7 +79,13 @@ def _features(content: Any, name: str) -> list[tuple[dict[str, Any], dict[str, A
 def _to_pixel(
     properties: dict[str, Any], content: dict[str, Any], scene: Scene, name: str
 ) -> Callable[[float, float], tuple[float, float]] | None:
-    if scene.georeference is None or properties.get("coordinates") == "pixels":
+    if properties.get("coordinates") == "pixels":
+        return None
+    if scene.georeference is None:
+        if properties.get("coordinates") == "wgs84":
+            raise MalformedMark(
+                f"{name} holds degrees (wgs84) but the image has no georeference: give marks in pixels."
+            )
         return None
     crs = content.get("crs")
     if crs is not None and not any(known in str(crs) for known in _WGS84_NAMES):
