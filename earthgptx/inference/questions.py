@@ -21,8 +21,13 @@ from earthgptx.shapes import Mark, check_mark
 MAX_QUESTION_CHARACTERS = 4_000
 MAX_MARKS = 64
 
-# "<Region 2>", "region 2", "<region> 2": however a region is named, it must have been marked.
-_REGION_NAME = re.compile(r"<?\s*\bregion\s*>?\s*#?\s*([0-9]+)", re.IGNORECASE)
+# "<Region 2>", "region 2", "<region> 2", "regions 2, 3 and 7": however a region is named, it must have been marked.
+_REGION_NAMES = re.compile(
+    r"\bregions?\s*>?\s*#?\s*([0-9]+(?:\s*(?:,\s*and\b|,|\band\b|\bor\b|\bto\b|[&-])\s*[0-9]+)*)", re.IGNORECASE
+)
+# "the region 200 m to the north" names no region; nor does any other number with a unit.
+_UNIT = re.compile(r"\.[0-9]|\s*(?:%|(?:m|km|px|pixels?|met(?:er|re)s?|kilomet(?:er|re)s?)\b)", re.IGNORECASE)
+_WITHOUT_NUMBER = re.compile(r"\bmarked\s+regions?\b|\b(?:each|every)\s+mark\b", re.IGNORECASE)
 _OWN_TOKENS = ("<image>", "<pix>")
 
 
@@ -37,7 +42,7 @@ def check_question(text: str, num_marks: int) -> str:
         EmptyQuestion: not a single word.
         QuestionTooLong: more than 4,000 characters.
         MisplacedTokens: it holds a token that only the program may write.
-        RegionCountMismatch: it names a region that was not marked.
+        RegionCountMismatch: it names a region that was not marked, or speaks of marked regions where there is none.
     """
     # A terminal can hand over bytes that are no text; they become "?", not a failure in the tokenizer.
     question = text.encode("utf-8", errors="replace").decode("utf-8").strip()
@@ -50,7 +55,9 @@ def check_question(text: str, num_marks: int) -> str:
     for token in _OWN_TOKENS:
         if token in question:
             raise MisplacedTokens(f"The question must not hold {token}, which only the model's own text may hold.")
-    for number in map(int, _REGION_NAME.findall(question)):
+    if num_marks == 0 and _WITHOUT_NUMBER.search(question):
+        raise RegionCountMismatch("The question speaks of marked regions but no mark was given.")
+    for number in _named_regions(question):
         if not 1 <= number <= num_marks:
             raise RegionCountMismatch(
                 f"The question names region {number}, but {_counted(num_marks)} given (numbered from 1)."
@@ -73,6 +80,16 @@ def check_marks(marks: Sequence[Mark], *, width: int, height: int) -> tuple[Mark
     if len(marks) > MAX_MARKS:
         raise TooManyMarks(f"{len(marks):,} marks were given; one question carries at most {MAX_MARKS}.")
     return tuple(check_mark(mark, width, height) for mark in marks)
+
+
+def _named_regions(question: str) -> list[int]:
+    """Every number by which the question names a region."""
+    numbers = []
+    for names in _REGION_NAMES.finditer(question):
+        for number in re.finditer("[0-9]+", names.group(1)):
+            if not _UNIT.match(question, names.start(1) + number.end()):
+                numbers.append(int(number.group()))
+    return numbers
 
 
 def _counted(num_marks: int) -> str:

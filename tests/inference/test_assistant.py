@@ -24,8 +24,9 @@ from earthgptx.errors import (
 from earthgptx.inference.assistant import Assistant, Question
 from earthgptx.inference.marks_file import read_marks
 from earthgptx.inference.questions import check_question
-from earthgptx.shapes import Box, Ellipse, Mark, Point, Polygon, Scribble
+from earthgptx.shapes import Box, Ellipse, Mark, Mask, Point, Polygon, Scribble
 from tests.inference.fake_generator import FakeGenerator
+from tests.tiny_model import samples_of_all_tasks
 
 UTM = Georeference("EPSG:32631", (0.5, 0.0, 593_000.0, 0.0, -0.5, 5_747_000.0))
 MARKS: tuple[Mark, ...] = (Box(4, 5, 20, 15), Point(30, 31), Scribble(((40, 2), (50, 4))))
@@ -152,6 +153,13 @@ BAD: list[tuple[str, list[Mark], type[EarthGPTXError], str]] = [
     ("segment region 2", list(MARKS[:1]), RegionCountMismatch, "region 2, but 1 mark was"),
     ("segment region 1", [], RegionCountMismatch, "region 1, but no marks"),
     ("What is <Region 0>?", list(MARKS), RegionCountMismatch, "region 0"),
+    ("Segment regions 2 and 7.", list(MARKS), RegionCountMismatch, "region 7, but 3 marks"),
+    ("Compare region 2 and 7", list(MARKS), RegionCountMismatch, "region 7, but 3 marks"),
+    ("regions 5", list(MARKS), RegionCountMismatch, "region 5, but 3 marks"),
+    ("Are regions 1, 2, and 4 alike?", list(MARKS), RegionCountMismatch, "region 4, but 3 marks"),
+    ("Segment regions 2 & 5.", list(MARKS), RegionCountMismatch, "region 5, but 3 marks"),
+    ("What is in each marked region?", [], RegionCountMismatch, "no mark was given"),
+    ("What lies under every mark?", [], RegionCountMismatch, "no mark was given"),
     ("What is <image>?", [], MisplacedTokens, "<image>"),
     ("Draw <pix>", [], MisplacedTokens, "<pix>"),
     ("What?", [Point(1, 1)] * 200, TooManyMarks, r"200 .* 64"),
@@ -170,6 +178,31 @@ def test_bad_questions_are_refused_with_one_sentence(text, marks, error, words):
         asked.ask(text, marks)
     assert str(caught.value).count("\n") == 0
     assert generator.requests == []
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Is the region 200 m to the north a harbor?",
+        "What covers the region 35% from the left?",
+        "And the region 12.5 km away, and the region 40px below?",
+        "Is region 2 like regions 1 and 3, and is region 3 10 m long?",
+        "Compare regions 1-3.",
+        "Are there 12 ships in region 2?",
+    ],
+)
+def test_a_distance_is_no_region(question: str):
+    assert check_question(question, 3) == question
+
+
+@pytest.mark.parametrize("task", ["image_caption", "scene", "segment_class", "grounded_caption", "count"])
+def test_questions_of_tasks_without_marks_need_none(task: str):
+    samples = [sample for sample in samples_of_all_tasks() if sample.task == task]
+    assert samples
+    for sample in samples:
+        for turn in sample.turns:
+            if turn.role == "user":
+                check_question(turn.text.replace("<image>", ""), 0)
 
 
 def test_bytes_that_are_no_text_are_still_a_question():
@@ -198,6 +231,27 @@ def test_pixel_marks_stay_pixels_on_a_georeferenced_scene(tmp_path: Path):
         "properties": {"coordinates": "pixels"},
     }
     assert read_marks(write(tmp_path / "a.json", feature), scene(UTM)) == (Point(3, 4),)
+
+
+def test_a_mask_of_several_parts_with_a_hole_is_read_back(tmp_path: Path):
+    array = np.zeros((40, 60), dtype=bool)
+    array[4:20, 5:30] = True
+    array[8:12, 10:20] = False
+    array[30:35, 40:50] = True
+    array[35:38, 50:55] = True  # touches the part before in a corner
+    for georeference in (None, UTM):
+        shown = scene(georeference)
+        for drawn in (array, array & (np.arange(60) > 35), array & (np.arange(60) < 35)):
+            answer = Assistant(FakeGenerator()).look(shown).ask("What?", [Mask.from_array(drawn)])
+            (read,) = read_marks(write(tmp_path / "marks.geojson", answer.to_geojson()), shown)
+            assert isinstance(read, Mask)
+            assert np.array_equal(read.to_array(), drawn)
+
+
+def test_degrees_need_a_scene_with_a_georeference(tmp_path: Path):
+    answer = Assistant(FakeGenerator()).look(scene(UTM)).ask("What?", MARKS)
+    with pytest.raises(MalformedMark, match=r"degrees .* no georeference"):
+        read_marks(write(tmp_path / "marks.geojson", answer.to_geojson()), scene())
 
 
 @pytest.mark.parametrize(
