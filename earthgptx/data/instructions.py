@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from earthgptx.data import phrasing
 from earthgptx.data.datasets.class_names import SCENES, absent_label, plural, with_article
-from earthgptx.data.freeform import fixed_mark
+from earthgptx.data.freeform import FIXED_MARKS, fixed_mark
 from earthgptx.data.sample import LabelledImage, LabelledObject, PixelTarget, Region, Sample, Turn
 from earthgptx.data.wording import (
     describe,
@@ -39,7 +39,6 @@ TASKS: tuple[str, ...] = (
     "count",
     "vqa",
 )
-MARK_KINDS: tuple[str, ...] = ("box", "point", "freeform")
 MAX_REGIONS = 4  # of a usual question; one in five may have twice as many
 MAX_CAPTIONED_REGIONS = 2  # region captions are long
 LONG_SHARE = 0.2
@@ -309,7 +308,7 @@ def _draw(image: LabelledImage, indices: Sequence[int], rng: random.Random, num:
 def _mark(image: LabelledImage, chosen: Sequence[int], rng: random.Random, seed: int) -> tuple[Region, ...]:
     """The chosen objects as regions, each under one of its fixed marks."""
     return tuple(
-        Region(mark=fixed_mark(image, index, rng.choice(MARK_KINDS), seed=seed), object=image.objects[index])
+        Region(mark=fixed_mark(image, index, rng.choice(FIXED_MARKS), seed=seed), object=image.objects[index])
         for index in chosen
     )
 

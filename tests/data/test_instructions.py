@@ -12,8 +12,8 @@ import pytest
 from earthgptx.data import phrasing
 from earthgptx.data.datasets import DATASETS, available
 from earthgptx.data.datasets.class_names import plural
-from earthgptx.data.freeform import fixed_mark
-from earthgptx.data.instructions import MARK_KINDS, TASKS, converse, make_sample
+from earthgptx.data.freeform import FIXED_MARKS, fixed_mark
+from earthgptx.data.instructions import TASKS, converse, make_sample
 from earthgptx.data.sample import LabelledImage, LabelledObject, check_sample, parse, render
 from earthgptx.data.wording import FIELDS, position_word
 from earthgptx.shapes import Box
@@ -73,7 +73,7 @@ def test_regions_are_different_objects_under_their_fixed_marks(images, task):
         assert len(set(map(id, objects))) == len(objects) >= 1
         for region in sample.regions:
             index = next(k for k, item in enumerate(image.objects) if item is region.object)
-            assert region.mark in [fixed_mark(image, index, kind, seed=0) for kind in MARK_KINDS]
+            assert region.mark in [fixed_mark(image, index, kind, seed=0) for kind in FIXED_MARKS]
 
 
 def test_roc_answers_are_the_labels_in_mark_order(images):
