@@ -83,13 +83,6 @@ def fixed_mark(image: LabelledImage, index: int, kind: str, seed: int = 0) -> Ma
     raise ValueError(f"{kind!r} is none of {FIXED_MARKS}.")
 
 
-def marks_of(image: LabelledImage, seed: int = 0) -> tuple[dict[str, Mark], ...]:
-    """The three fixed marks of every object, by the names of `FIXED_MARKS`, in the order of the objects."""
-    return tuple(
-        {kind: fixed_mark(image, index, kind, seed) for kind in FIXED_MARKS} for index in range(len(image.objects))
-    )
-
-
 def _inside(box: Box, width: int, height: int, smallest: float) -> Box:
     """The part of the box in the image, widened to `smallest` pixels if there is less than that."""
 

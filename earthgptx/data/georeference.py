@@ -146,17 +146,6 @@ class Georeference:
         area = (lon_right - lon) * (lat_down - lat) - (lon_down - lon) * (lat_right - lat)
         return math.sqrt(abs(area) * east * north) or None
 
-    def window(self, x0: float, y0: float) -> Georeference:
-        """The georeference of a crop whose upper left corner is pixel position (x0, y0)."""
-        a, b, _, d, e, _ = self.transform
-        map_x, map_y = self.to_map(x0, y0)
-        return Georeference(self.crs_wkt, (a, b, map_x, d, e, map_y))
-
-    def scaled(self, factor_x: float, factor_y: float) -> Georeference:
-        """The georeference of the image resized by these factors."""
-        a, b, c, d, e, f = self.transform
-        return Georeference(self.crs_wkt, (a / factor_x, b / factor_y, c, d / factor_x, e / factor_y, f))
-
 
 def polygons_of(mask: BoolArray) -> list[tuple[Vertices, ...]]:
     """Outlines of a mask along its pixel edges.

@@ -153,11 +153,6 @@ def label_of(text: str) -> str:
     return " ".join(readable(text).split()).strip(_EDGE_PUNCTUATION)
 
 
-def named_regions(text: str) -> tuple[int, ...]:
-    """The numbers of all ``<Region k>`` that a question or answer names, in order, repetitions kept."""
-    return tuple(int(_NUMBER.findall(name)[-1]) for name in re.findall(_NAME, text, flags=re.IGNORECASE))
-
-
 def _regions(text: str) -> tuple[RegionAnswer, ...]:
     answers: dict[int, RegionAnswer] = {}
     for answer in _written_regions(text):

@@ -18,7 +18,6 @@ from earthgptx.data.freeform import (
     FREEFORM_KINDS,
     SIMULATED_KINDS,
     fixed_mark,
-    marks_of,
     simulate,
 )
 from earthgptx.data.sample import LabelledImage, LabelledObject
@@ -159,17 +158,17 @@ def test_marks_differ_between_objects_images_and_seeds():
 
 
 def test_another_object_beside_it_changes_no_mark():
-    assert marks_of(image_with(SHIP))[0] == marks_of(image_with(SHIP, RING))[0]
+    alone, beside_a_ring = image_with(SHIP), image_with(SHIP, RING)
+    for kind in FIXED_MARKS:
+        assert fixed_mark(alone, 0, kind) == fixed_mark(beside_a_ring, 0, kind)
 
 
 def test_every_object_has_the_three_marks_of_its_box():
     image = image_with(SHIP, RING)
-    marks = marks_of(image)
-    assert [set(of_object) for of_object in marks] == [set(FIXED_MARKS)] * 2
-    for of_object, item in zip(marks, image.objects, strict=True):
-        assert of_object["box"] == item.box
-        assert isinstance(of_object["point"], Point)
-        assert of_object["freeform"].bounds().iou(item.box) > 0
+    for index, item in enumerate(image.objects):
+        assert fixed_mark(image, index, "box") == item.box
+        assert isinstance(fixed_mark(image, index, "point"), Point)
+        assert fixed_mark(image, index, "freeform").bounds().iou(item.box) > 0
 
 
 def test_all_free_forms_occur_about_equally_often():

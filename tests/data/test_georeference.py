@@ -46,13 +46,6 @@ def test_a_ring_gives_what_its_points_give(georeference):
     assert georeference.ring_to_wgs84([]) == ()
 
 
-@everywhere
-def test_crops_and_resized_images_lie_at_the_same_place(georeference):
-    place = georeference.to_map(130.0, 250.0)
-    assert georeference.window(100, 200).to_map(30.0, 50.0) == pytest.approx(place)
-    assert georeference.scaled(0.5, 2.0).to_map(65.0, 500.0) == pytest.approx(place)
-
-
 def test_a_known_place():
     # Dam Square, Amsterdam: 4.8932 E 52.3731 N is 628.9 km east, 5804.3 km north in UTM zone 31.
     georeference = Georeference("EPSG:32631", (1.0, 0.0, 628000.0, 0.0, -1.0, 5805000.0))

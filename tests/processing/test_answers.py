@@ -11,7 +11,6 @@ from earthgptx.processing.answers import (
     PixBinding,
     RegionAnswer,
     label_of,
-    named_regions,
     parse,
     pix_bindings,
     readable,
@@ -107,7 +106,3 @@ def test_readable_text_holds_no_tokens() -> None:
 def test_labels_lose_tokens_and_full_stops() -> None:
     assert label_of("Storage tank. <pix>") == "Storage tank"
     assert label_of("<pix>") == ""
-
-
-def test_named_regions_count_bracketed_names_only() -> None:
-    assert named_regions("Is <Region 2><region> like <region 5> or Region 7?") == (2, 5)

@@ -119,11 +119,6 @@ def canonical(dataset: str, name: str) -> str:
     return found.label
 
 
-def labels_of_sensor(sensor: str) -> tuple[str, ...]:
-    """Every label that the datasets of this sensor use, in the table's order."""
-    return tuple(name.label for name in CLASSES if name.sensor == sensor)
-
-
 def absent_label(sensor: str, present: Collection[str], rng: random.Random) -> str | None:
     """A label of the sensor that is not among `present`: what a question with the answer "no" asks about.
 
