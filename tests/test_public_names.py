@@ -9,7 +9,7 @@ import pytest
 
 import earthgptx
 
-# What DESIGN.md's first example needs to be there, and not to be there yet.
+# A script that only names the package, to ask for its version or help, should not wait seconds for these.
 HEAVY = ("torch", "transformers", "numpy", "PIL", "rasterio", "typer")
 
 

@@ -1,7 +1,6 @@
 """A dialogue about one scene, which is encoded once however many questions follow.
 
-A `Session` holds exactly three things: the scene as the model sees it, the marks under discussion and the
-turns so far.
+A `Session` holds the scene, what the model saw of it, the marks under discussion and the turns so far.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class FusionConfig(PreTrainedConfig):
     """Hybrid signals mutual understanding (Eqs. 4-8).
 
     Attributes:
-        kind: "mutual" (both ways, DESIGN.md) or "literal" (Eq. 7 as printed).
+        kind: "mutual" (marks and image attend to each other) or "literal" (Eq. 7 as printed).
         cell_width: channels of one cell before the merge.
         merge_before: n of the n x n -> 1 token merge before the block.
         merge_after: the same after it: the LLM reads (16 / before / after)^2 + 1 tokens of the whole view.
