@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -31,25 +31,44 @@ if TYPE_CHECKING:
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+LARGEST_SEED = 2**63 - 1  # what a random generator of torch takes
+TEMPERATURES = (0.01, 10.0)  # below, numbers overflow; above, every word is as likely as any other
 MARK_OPTIONS = ("box", "point", "circle", "ellipse", "polygon", "scribble", "marks")
 
 
 class Verbs(TyperGroup):
     """The verbs, with bad input and Ctrl-C turned into one sentence and an exit code."""
 
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Reads the options before the verb."""
+        with _in_one_sentence():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: Any) -> Any:
         """Runs the verb that was asked for."""
-        try:
+        with _in_one_sentence():
             return super().invoke(ctx)
-        except EarthGPTXError as error:
-            _refuse(str(error))
-        except typer.BadParameter as error:  # a value that is missing or of the wrong type
-            _refuse(error.format_message())
-        except OSError as error:  # a file that cannot be read or written: the user's, since ours are in the package
-            _refuse(f"{error.filename or 'A file'}: {error.strerror or error}.")
-        except KeyboardInterrupt:
-            _complain("Stopped: nothing that was already written is lost.")
-            raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+@contextmanager
+def _in_one_sentence() -> Iterator[None]:
+    """Turns what a user can get wrong into one line on stderr and an exit code."""
+    usage_error: type[Exception] = typer.BadParameter.__bases__[0]  # typer has no public name for it
+    try:
+        yield
+    except EarthGPTXError as error:
+        _refuse(str(error))
+    except typer.BadParameter as error:  # a value that is missing or of the wrong type
+        _refuse(error.format_message())
+    except usage_error as error:  # an option or a verb that is not there
+        if "\n" in str(error):  # no verb at all: typer's message is then the help
+            raise
+        _refuse(str(error))
+    except OSError as error:  # a file that cannot be read or written: the user's, since ours are in the package
+        _refuse(f"{error.filename or 'A file'}: {error.strerror or error}.")
+    except KeyboardInterrupt:
+        _complain("Stopped: nothing that was already written is lost.")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 class MarksInOrder(TyperCommand):
@@ -108,8 +127,8 @@ def ask(
     model: Annotated[str, typer.Option(help="A model's name, or a folder with a checkpoint.")] = "nano",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Where to stop an answer that does not end.")] = 256,
-    temperature: Annotated[float, typer.Option(min=0.0, help="0 is always the likeliest answer.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Of the sampling, at a temperature above 0.")] = 0,
+    temperature: Annotated[float, typer.Option(help="0 is always the likeliest answer; else 0.01 to 10.")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the sampling, at a temperature above 0.")] = 0,
 ) -> None:
     """Ask about an image and the regions marked on it.
 
@@ -122,8 +141,9 @@ def ask(
     from earthgptx.inference.questions import check_marks, check_question
 
     _check_outputs(save=save, geojson=geojson)
-    if not math.isfinite(temperature):
-        _refuse(f"The temperature must be a finite number from 0 up, not {temperature}.")
+    coolest, hottest = TEMPERATURES
+    if temperature != 0 and not coolest <= temperature <= hottest:
+        _refuse(f"The temperature must be 0 or a number from {coolest:g} to {hottest:g}, not {temperature:g}.")
     scene = Scene.open(image, sensor=sensor)
     # Everything that can be wrong with the input is found before the model is loaded.
     drawn = check_marks(_drawn_marks(ctx, scene), width=scene.width, height=scene.height)
@@ -148,10 +168,10 @@ def ask(
         typer.echo(json.dumps(answer.to_json(), allow_nan=False))
     else:
         _show_answer(answer, was_streamed=streams)
-    if geojson is not None:
-        geojson.write_text(json.dumps(answer.to_geojson(), allow_nan=False), encoding="utf-8")
     if save is not None:
         answer.draw().save(save)
+    if geojson is not None:
+        geojson.write_text(json.dumps(answer.to_geojson(), allow_nan=False), encoding="utf-8")
 
 
 @app.command()
@@ -199,8 +219,9 @@ def evaluate(ctx: typer.Context) -> None:
     inner = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     inner.command()(command.evaluate)
     report = typer.main.get_command(inner).main(args=ctx.args, prog_name="earthgptx evaluate", standalone_mode=False)
-    if hasattr(report, "to_markdown"):  # `--help` gives an exit code instead
-        typer.echo(report.to_markdown())
+    if isinstance(report, int):  # what `--help` and Ctrl-C give instead of a report
+        raise typer.Exit(report)
+    typer.echo(report.to_markdown())
 
 
 @app.command()
@@ -292,7 +313,7 @@ def show_data(
 
 def main() -> None:
     """Runs the command line, as `earthgptx` and `python -m earthgptx` do."""
-    app()
+    app(prog_name="earthgptx")  # the name in messages, also when started as a module
 
 
 def _present(data: Path, split: str) -> Sequence[str]:

@@ -57,6 +57,10 @@ class UnknownModel(EarthGPTXError):
     """The model's name is neither a known size nor a folder with a checkpoint."""
 
 
+class DeviceUnavailable(EarthGPTXError):
+    """The device's name is unknown, or this machine has no such device."""
+
+
 class BrokenCheckpoint(EarthGPTXError):
     """A checkpoint lacks a file, or its tensors do not fit the model."""
 

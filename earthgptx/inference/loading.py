@@ -9,7 +9,7 @@ import torch
 from transformers import AutoTokenizer
 
 import earthgptx
-from earthgptx.errors import UnknownModel
+from earthgptx.errors import DeviceUnavailable, UnknownModel
 from earthgptx.inference.assistant import Assistant
 from earthgptx.inference.generation import Generator
 from earthgptx.model.earthgptx import EarthGPTX
@@ -33,11 +33,13 @@ def load(name_or_folder: str | Path = "nano", *, device: str = "cpu", features: 
             keeps them in memory alone.
 
     Raises:
+        DeviceUnavailable: no such device here; found before anything is read.
         UnknownModel: no such name or folder.
         BrokenCheckpoint: the folder's files are damaged or of another size.
         HashMismatch, WeightsUnavailable: nano's pretrained parts could not be fetched or are not what they must be.
         FolderInUse: another process writes into the same features.
     """
+    check_device(device)
     folder = checkpoint_folder(name_or_folder)
     config = read_configuration(folder)
     assembled = assemble(config, random_start=False)
@@ -54,6 +56,22 @@ def load(name_or_folder: str | Path = "nano", *, device: str = "cpu", features: 
     )
     processor = processor_for(config, Vocabulary.of(tokenizer))
     return Assistant(Generator(model, processor, store))
+
+
+def check_device(name: str) -> None:
+    """Refuses a device on which nothing could run.
+
+    Raises:
+        DeviceUnavailable: another kind than cpu, cuda and mps, or one that this machine does not have.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceUnavailable(f"There is no device {name!r}; there are cpu, cuda, cuda:1, ... and mps.") from error
+    counts = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    count = counts.get(device.type, 0)
+    if (device.index or 0) >= count:
+        raise DeviceUnavailable(f"The device {name!r} is not there: this machine has {count} of type {device.type}.")
 
 
 def open_features(root: Path, model: EarthGPTX) -> FeatureStore:
