@@ -1,4 +1,4 @@
-"""The smallest model, a processor that fits it, and scenes to show it: shared by tests of processing, model and inference.
+"""The smallest model, a processor that fits it, and scenes to show it, for tests of processing, model and inference.
 
 Weights are random and in fp32, so that what must be equal can be compared exactly.
 """

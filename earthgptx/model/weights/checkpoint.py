@@ -57,8 +57,8 @@ def read_configuration(folder: Path) -> EarthGPTXConfig:
         raise BrokenCheckpoint(f"{folder} is not a checkpoint: it needs config.json and {TRAINED}.")
     try:
         loaded = json.loads(path.read_text())
-        if loaded.get("model_type") != EarthGPTXConfig.model_type:
-            raise ValueError(f"model_type is {loaded.get('model_type')!r}")
+        if not isinstance(loaded, dict) or loaded.get("model_type") != EarthGPTXConfig.model_type:
+            raise ValueError(f"its model_type is not {EarthGPTXConfig.model_type!r}")
         return EarthGPTXConfig.from_dict(loaded)
     except (ValueError, TypeError, KeyError) as error:
         raise BrokenCheckpoint(f"{path} is not an EarthGPT-X configuration: {error}.") from error
@@ -74,7 +74,8 @@ def load_trained(model: EarthGPTX, folder: Path) -> None:
     try:
         with safe_open(str(folder / TRAINED), framework="pt") as file:
             bits = int((file.metadata() or {}).get("bits", "8"))
-            stored = {name: file.get_tensor(name) for name in file.keys()}
+            names = file.keys()
+            stored = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
         raise BrokenCheckpoint(f"{folder / TRAINED} cannot be read: {error}.") from error
     plain = {name for name in stored if not name.endswith((".codes", ".scales"))}
@@ -82,7 +83,8 @@ def load_trained(model: EarthGPTX, folder: Path) -> None:
     if known != set(wanted):
         odd = sorted(known ^ set(wanted))
         raise BrokenCheckpoint(
-            f"{folder / TRAINED} holds {len(known)} weights, this model has {len(wanted)}; they differ in {', '.join(odd[:5])}."
+            f"{folder / TRAINED} holds {len(known)} weights, this model has {len(wanted)}; "
+            f"they differ in {', '.join(odd[:5])}."
         )
     with torch.no_grad():
         for name, parameter in wanted.items():
@@ -94,8 +96,19 @@ def load_trained(model: EarthGPTX, folder: Path) -> None:
                     )
                 parameter.copy_(value)
             else:
-                change = restore(stored[name + ".codes"], stored[name + ".scales"], parameter.shape, bits)
-                parameter.copy_(parameter.float() + change)
+                parameter.copy_(parameter.float() + _stored_change(stored, name, parameter.shape, bits))
+
+
+def _stored_change(stored: dict[str, Tensor], name: str, shape: torch.Size, bits: int) -> Tensor:
+    codes, scales = stored[name + ".codes"], stored.get(name + ".scales", torch.zeros(0))
+    num_groups = -(-shape.numel() // GROUP)
+    num_bytes = num_groups * GROUP * bits // 8
+    if (codes.numel(), len(scales)) != (num_bytes, num_groups):
+        raise BrokenCheckpoint(
+            f"{name} is stored in {codes.numel()} bytes with {len(scales)} scales, "
+            f"this model wants {num_bytes} bytes with {num_groups}."
+        )
+    return restore(codes, scales, shape, bits)
 
 
 def quantise(change: Tensor, bits: int) -> tuple[Tensor, Tensor]:
@@ -107,7 +120,8 @@ def quantise(change: Tensor, bits: int) -> tuple[Tensor, Tensor]:
     flat = change.flatten()
     groups = torch.nn.functional.pad(flat, (0, -len(flat) % GROUP)).unflatten(0, (-1, GROUP))
     most = 2 ** (bits - 1) - 1
-    scales = (groups.abs().amax(dim=1) / most).clamp(min=1e-8).to(torch.float16)
+    # 2^-24 is fp16's smallest number: a group that did not change gets a scale that it can be divided by.
+    scales = (groups.abs().amax(dim=1) / most).clamp(min=2**-24).to(torch.float16)
     codes = (groups / scales.float()[:, None]).round().clamp(-most, most).to(torch.int8).flatten()
     if bits == 4:
         shifted = (codes + 8).to(torch.uint8)
