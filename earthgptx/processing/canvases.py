@@ -6,12 +6,14 @@ Three channels (filled shape, outline or stroke, point heat) in a square frame, 
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
+from earthgptx.rasters import stroke_path
 from earthgptx.shapes import Box, Mark, Mask
 
 FILLED, STROKE, HEAT = 0, 1, 2
-HEAT_RADIUS = 3.0  # standard deviation of a point's heat in canvas pixels: half a patch
+HEAT_RADIUS = 3.0  # standard deviation of a point's heat in canvas pixels: nearly half a patch
+STROKE_WIDTH = 2.0  # canvas pixels
 
 
 def draw_canvas(mark: Mark, frame: Box, size: int) -> np.ndarray:
@@ -30,15 +32,15 @@ def draw_canvas(mark: Mark, frame: Box, size: int) -> np.ndarray:
         canvas[FILLED] = _resampled_mask(mark, frame, size)
         return canvas
     scale = size / frame.width
-    outline = [((x - frame.x0) * scale, (y - frame.y0) * scale) for x, y in mark.outline()]
+    here = mark.shifted(-frame.x0, -frame.y0).scaled(scale, scale)
+    outline = np.array(here.outline(), dtype=np.float64)
     if mark.kind == "point":
-        canvas[HEAT] = _heat(*outline[0], size)
+        canvas[HEAT] = _heat(*here.outline()[0], size)
         return canvas
-    if mark.kind == "scribble":
-        canvas[STROKE] = _drawn(outline, size, closed=False)
-        return canvas
-    canvas[FILLED] = _filled(outline, size)
-    canvas[STROKE] = _drawn(outline, size, closed=True)
+    path = outline if mark.kind == "scribble" else np.concatenate([outline, outline[:1]])
+    canvas[STROKE] = 255 * stroke_path(path, STROKE_WIDTH, size, size).astype(np.uint8)
+    if mark.kind != "scribble":
+        canvas[FILLED] = 255 * here.to_mask(size, size).astype(np.uint8)
     return canvas
 
 
@@ -46,19 +48,6 @@ def _heat(x: float, y: float, size: int) -> np.ndarray:
     centres = np.arange(size) + 0.5
     squared = (centres[None, :] - x) ** 2 + (centres[:, None] - y) ** 2
     return (255 * np.exp(-squared / (2 * HEAT_RADIUS**2))).astype(np.uint8)
-
-
-def _filled(outline: list[tuple[float, float]], size: int) -> np.ndarray:
-    image = Image.new("L", (size, size))
-    ImageDraw.Draw(image).polygon([(x - 0.5, y - 0.5) for x, y in outline], fill=255)
-    return np.asarray(image)
-
-
-def _drawn(outline: list[tuple[float, float]], size: int, *, closed: bool) -> np.ndarray:
-    image = Image.new("L", (size, size))
-    path = [(x - 0.5, y - 0.5) for x, y in (outline + outline[:1] if closed else outline)]
-    ImageDraw.Draw(image).line(path, fill=255, width=2)
-    return np.asarray(image)
 
 
 def _resampled_mask(mask: Mask, frame: Box, size: int) -> np.ndarray:

@@ -100,10 +100,15 @@ def build(recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = lamb
             processor=processor,
             store=store,
             seed=recipe.seed,
+            sorts_by_length=reads_words,
         )
-        for weights, shares in (
-            (recipe.task_weights, recipe.dataset_weights),
-            (recipe.warm_task_weights or recipe.task_weights, recipe.warm_dataset_weights or recipe.dataset_weights),
+        for weights, shares, reads_words in (
+            (recipe.task_weights, recipe.dataset_weights, True),
+            (
+                recipe.warm_task_weights or recipe.task_weights,
+                recipe.warm_dataset_weights or recipe.dataset_weights,
+                False,
+            ),
         )
     )
     words = [tokenizer.encode(" " + label, add_special_tokens=False) for label in corpus.labels]

@@ -22,7 +22,7 @@ from earthgptx.model.features import VisionFeatures
 from earthgptx.processing.batch import Batch
 from earthgptx.processing.processor import Encoded, Processor
 
-BATCHES_IN_GROUP = 8
+BATCHES_IN_GROUP = 4
 MOST_TRIES = 200
 NO_LABEL = -1
 
@@ -60,6 +60,8 @@ class Corpus:
         processor: encodes samples.
         store: cached features; a sample whose windows are not all there is drawn anew.
         seed: of everything random.
+        sorts_by_length: so that little of a batch is padding; it also bunches tasks, so steps that read no words do
+            without.
     """
 
     def __init__(
@@ -71,12 +73,14 @@ class Corpus:
         processor: Processor,
         store: FeatureStore,
         seed: int,
+        sorts_by_length: bool = True,
     ) -> None:
         self.tasks = {task: weight for task, weight in task_weights.items() if weight > 0}
         self.dataset_weights = dataset_weights
         self.processor = processor
         self.store = store
         self.seed = seed
+        self.sorts_by_length = sorts_by_length
         self._last_group: tuple[tuple[int, int], list[TrainingItem]] | None = None
         self.by_dataset: dict[str, list[LabelledImage]] = {}
         for image in images:
@@ -125,11 +129,12 @@ class Corpus:
         return self.join(items[start : start + batch_size])
 
     def _group(self, group: int, batch_size: int) -> list[TrainingItem]:
-        """A group's items by length; the last group is kept, since eight steps in a row ask for it."""
+        """A group's items by length; the last group is kept, since a few steps in a row ask for it."""
         if self._last_group is None or self._last_group[0] != (group, batch_size):
             first = group * BATCHES_IN_GROUP * batch_size
             items = [self.item(first + k) for k in range(BATCHES_IN_GROUP * batch_size)]
-            items.sort(key=lambda item: len(item.encoded.dialogue.token_ids))
+            if self.sorts_by_length:
+                items.sort(key=lambda item: len(item.encoded.dialogue.token_ids))
             self._last_group = ((group, batch_size), items)
         return self._last_group[1]
 

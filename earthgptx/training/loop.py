@@ -150,7 +150,7 @@ class Trainer:
     def is_marks_only(self, step: int) -> bool:
         """Whether a step trains marks and masks alone, without the language model."""
         done = step - self.recipe.warm_steps
-        return done < 0 or (self.recipe.marks_every > 0 and done % self.recipe.marks_every == 1)
+        return done < 0 or done % self.recipe.joint_every != 0
 
     def losses(self, item: TrainingBatch) -> Losses:
         """All losses of a batch, under bf16 autocast."""
@@ -176,7 +176,7 @@ class Trainer:
         masks = self.model.draw(states, batch, item.features)
         bce, dice = mask_losses(masks, [item.batch.targets[place] for place in bound.tolist()])
         return Losses(
-            words=fused.image.sum() * 0,
+            words=torch.zeros((), device=self.model.device),
             mask_bce=bce,
             mask_dice=dice,
             alignment=alignment_loss(fused.regions, item.labels, self.label_directions),

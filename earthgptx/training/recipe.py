@@ -33,8 +33,8 @@ class TrainingRecipe:
         overrides: changes to the model's configuration, "box.field" to value, for ablations.
         warm_steps: steps on region-text alignment and masks alone, without the language model
             (docs/decisions/0004: it stands for the paper's trained ancestor).
-        marks_every: n: every n-th of the later steps is such a step too; 0 for none. It costs a third of a joint
-            step and is what tells fine classes apart.
+        joint_every: n: of the later steps every n-th trains the whole model, the others marks and masks alone. Such
+            a step costs a third of a joint one and is what tells fine classes apart.
         warm_batch_size: samples of such a step.
         warm_task_weights, warm_dataset_weights: shares in such steps; empty for those of the joint steps.
         steps: steps of the whole model.
@@ -62,7 +62,7 @@ class TrainingRecipe:
     policy: str = "scratch"
     overrides: dict[str, int | float | str | bool] = field(default_factory=dict)
     warm_steps: int = 0
-    marks_every: int = 0
+    joint_every: int = 1
     warm_batch_size: int = 16
     warm_task_weights: dict[str, float] = field(default_factory=dict)
     warm_dataset_weights: dict[str, float] = field(default_factory=dict)
@@ -83,13 +83,11 @@ class TrainingRecipe:
     features: str = "cache/features"
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "warm_batch_size"):
+        for name in ("steps", "batch_size", "warm_batch_size", "joint_every"):
             if getattr(self, name) < 1:
                 raise MalformedRecipe(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if self.warm_steps < 0:
             raise MalformedRecipe(f"warm_steps is {self.warm_steps}; it must be at least 0.")
-        if self.marks_every < 0 or self.marks_every == 1:
-            raise MalformedRecipe(f"marks_every is {self.marks_every}; it must be 0 or at least 2.")
         if self.policy not in POLICIES:
             raise MalformedRecipe(f"There is no policy {self.policy!r}; known are {', '.join(POLICIES)}.")
         if self.difference_bits not in (4, 8):

@@ -1,0 +1,208 @@
+"""The loop: resumed equals uninterrupted to the digit, nothing frozen moves, and everything can be learned by heart."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+
+from earthgptx.data.instructions import TASKS
+from earthgptx.errors import BrokenCheckpoint, TrainingDiverged
+from earthgptx.training.checkpoint import newest_state
+from earthgptx.training.corpus import TrainingBatch, TrainingItem
+from earthgptx.training.loop import Trainer
+from tests.training.small_run import small_trainer, written_losses
+
+WARM_STEPS, STEPS = 2, 4
+
+
+class Killed(BaseException):
+    """Stands for `kill -9`: nothing of the run's own gets to do anything."""
+
+
+def at_step(trainer: Trainer, step: int, happens: Callable[[], object]) -> None:
+    """Lets something happen in the middle of a step, before its numbers are written."""
+    whole_step = trainer.train_step
+
+    def interrupted(batch: TrainingBatch) -> dict[str, float]:
+        numbers = whole_step(batch)
+        if trainer.step == step:
+            happens()
+        return numbers
+
+    trainer.train_step = interrupted  # type: ignore[method-assign]
+
+
+def press_ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def be_killed() -> None:
+    raise Killed
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainer:
+    trainer = small_trainer(data, tmp_path_factory.mktemp("whole"), warm_steps=WARM_STEPS, steps=STEPS)
+    trainer.run()
+    return trainer
+
+
+def assert_went_on_exactly(resumed: Trainer, uninterrupted: Trainer) -> None:
+    assert written_losses(resumed.folder) == written_losses(uninterrupted.folder)
+    for name, parameter in uninterrupted.parameters.items():
+        assert torch.equal(resumed.parameters[name], parameter), name
+
+
+def test_a_whole_run_writes_a_line_a_step_and_its_state(uninterrupted: Trainer):
+    losses = written_losses(uninterrupted.folder)
+    assert [line["step"] for line in losses] == [1, 2, 3, 4, 5, 6]
+    assert all(math.isfinite(value) for line in losses for value in line.values())
+    # Marks and masks alone: the warm-up, and every third step after it.
+    assert [line["words"] > 0 for line in losses] == [False, False, True, False, True, True]
+    state = newest_state(uninterrupted.folder)
+    assert state is not None
+    assert state.step == WARM_STEPS + STEPS
+    assert list((uninterrupted.folder / "tensorboard").iterdir())
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_ctrl_c_saves_and_the_run_goes_on_exactly(data: Path, tmp_path: Path, uninterrupted: Trainer, step: int):
+    first = small_trainer(data, tmp_path, warm_steps=WARM_STEPS, steps=STEPS)
+    assert not first.resume()
+    at_step(first, step, press_ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        first.run()
+    state = newest_state(first.folder)
+    assert state is not None
+    assert state.step == step == len(written_losses(first.folder))
+    resumed = small_trainer(data, tmp_path, warm_steps=WARM_STEPS, steps=STEPS, features=str(tmp_path / "again"))
+    assert resumed.resume()
+    assert resumed.step == step
+    resumed.run()
+    assert_went_on_exactly(resumed, uninterrupted)
+
+
+def test_a_killed_run_goes_on_exactly_from_its_last_checkpoint(data: Path, tmp_path: Path, uninterrupted: Trainer):
+    first = small_trainer(data, tmp_path, warm_steps=WARM_STEPS, steps=STEPS)
+    at_step(first, 3, first.save)
+    at_step(first, 5, be_killed)
+    with pytest.raises(Killed):
+        first.run()
+    assert len(written_losses(first.folder)) == 4  # one line more than the checkpoint knows of
+    resumed = small_trainer(data, tmp_path, warm_steps=WARM_STEPS, steps=STEPS, features=str(tmp_path / "again"))
+    assert resumed.resume()
+    assert resumed.step == 3
+    resumed.run()
+    assert_went_on_exactly(resumed, uninterrupted)
+
+
+def test_checkpoints_come_with_the_clock(data: Path, tmp_path: Path):
+    trainer = small_trainer(data, tmp_path, warm_steps=0, steps=2, checkpoint_minutes=0.0)
+    saved: list[int] = []
+    whole_save = trainer.save
+    trainer.save = lambda: saved.append(trainer.step) or whole_save()  # type: ignore[method-assign,func-returns-value]
+    trainer.run()
+    assert saved == [1, 2, 2]
+
+
+def nan_loss(trainer: Trainer) -> None:
+    whole_losses = trainer.losses
+    trainer.losses = lambda item: replace(whole_losses(item), words=torch.tensor(math.nan))  # type: ignore[method-assign]
+
+
+def nan_gradient(trainer: Trainer) -> None:
+    trainer.parameters["fusion.cell_in.weight"].register_hook(lambda gradient: gradient * math.nan)
+
+
+@pytest.mark.parametrize(("spoil", "what"), [(nan_loss, "loss"), (nan_gradient, "gradient")])
+def test_numbers_that_are_none_stop_the_run_and_keep_the_checkpoint(
+    data: Path, tmp_path: Path, spoil: Callable[[Trainer], None], what: str
+):
+    trainer = small_trainer(data, tmp_path, warm_steps=1, steps=3, checkpoint_minutes=0.0)
+    at_step(trainer, 2, lambda: spoil(trainer))
+    with pytest.raises(TrainingDiverged, match=f"The {what} of step 2 is nan; its samples are ") as raised:
+        trainer.run()
+    names = trainer._batch(2).batch.sample_ids
+    assert all(name in str(raised.value) for name in names)
+    state = newest_state(trainer.folder)
+    assert state is not None
+    assert state.step == 2 == len(written_losses(trainer.folder))
+    assert all(bool(torch.isfinite(value).all()) for value in state.parameters.values())
+    assert all(torch.equal(value, trainer.parameters[name]) for name, value in state.parameters.items())
+
+
+def test_the_state_of_another_policy_is_refused(data: Path, tmp_path: Path):
+    small_trainer(data, tmp_path, policy="paper").save()
+    other = small_trainer(data, tmp_path, policy="scratch", features=str(tmp_path / "again"))
+    with pytest.raises(BrokenCheckpoint, match="give it another name"):
+        other.resume()
+
+
+@pytest.mark.parametrize("policy", ["paper", "scratch"])
+def test_nothing_frozen_moves(data: Path, tmp_path: Path, policy: str):
+    trainer = small_trainer(data, tmp_path, warm_steps=1, steps=3, policy=policy)
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    trainer.run()
+    moved = {name for name, value in trainer.model.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved <= set(trainer.parameters)
+    attention = {name for name in trainer.parameters if ".self_attn." in name}
+    assert attention <= moved
+    boxes = {name.split(".")[0] for name in moved}
+    assert boxes == ({"language", "fusion"} if policy == "paper" else {"language", "fusion", "spatial", "pixels"})
+    trained = {id(member) for group in trainer.optimizer.param_groups for member in group["params"]}
+    assert trained == {id(parameter) for parameter in trainer.parameters.values()}
+    assert all(parameter.dtype == torch.float32 for parameter in trainer.parameters.values())
+
+
+def test_the_rates_rise_and_fall_in_both_phases(data: Path, tmp_path: Path):
+    trainer = small_trainer(data, tmp_path, warm_steps=10, steps=100, warm_up_share=0.1)
+    rates = [trainer._schedule(step) for step in range(trainer.total_steps)]
+    assert rates[:10] == [1.0] * 10  # one step of ten rises: the first is already there
+    joint = rates[10:]
+    assert joint[:10] == pytest.approx([(step + 1) / 10 for step in range(9)] + [joint[9]])
+    assert max(joint) == pytest.approx(0.98, abs=0.01)
+    assert all(later <= earlier for earlier, later in pairwise(joint[9:]))
+    assert joint[-1] == pytest.approx(0.1, abs=0.01)
+
+
+def one_of_each_task(trainer: Trainer) -> TrainingBatch:
+    """Of the first sixty items, the one of each task with the shortest dialogue."""
+    shortest: dict[str, TrainingItem] = {}
+    for item in map(trainer.corpus.item, range(60)):
+        task = item.encoded.sample_id.rpartition("#")[2].split("-")[0]
+        shortest[task] = min(item, shortest.get(task, item), key=lambda one: len(one.encoded.dialogue.token_ids))
+    assert set(shortest) == set(TASKS)
+    return trainer.corpus.join(list(shortest.values()))
+
+
+def test_ten_samples_of_all_tasks_are_learned_by_heart(data: Path, tmp_path: Path):
+    """Words and masks, with everything frozen that is frozen in earnest; random towers are informative enough."""
+    steps = 150
+    rates = {"learning_rate": 5e-3, "language_learning_rate": 1.2e-2}
+    trainer = small_trainer(data, tmp_path, warm_steps=0, joint_every=1, steps=steps, **rates)
+    batch = one_of_each_task(trainer)
+    losses = []
+    for k in range(steps):
+        losses.append(trainer.train_step(batch))
+        print(k, losses[-1]) if k % 10 == 9 else None
+    assert losses[0]["words"] > 5
+    assert losses[-1]["words"] < 0.1
+    assert losses[-1]["alignment"] < 0.1
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        output = trainer.model(batch.batch, batch.features)
+    overlaps = [
+        float(((mask > 0) & target).sum() / ((mask > 0) | target).sum())
+        for mask, target in zip(output.masks, batch.batch.targets, strict=True)
+    ]
+    assert len(overlaps) >= 3  # a marked region's, a class's, a phrase's
+    assert min(overlaps) > 0.8
+    right = output.answer_logits.argmax(dim=1) == output.answer_ids
+    assert float(right.float().mean()) > 0.97
