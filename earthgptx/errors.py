@@ -85,6 +85,10 @@ class UnknownBenchmark(EarthGPTXError):
     """The benchmark's name is none of those that can be run."""
 
 
+class UnwritableReport(EarthGPTXError):
+    """Where a report should go there is a folder, or no folder in which it can be written."""
+
+
 class MalformedRecipe(EarthGPTXError):
     """A recipe file, or an override of one of its fields, cannot be used."""
 

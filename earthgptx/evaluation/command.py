@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import shlex
 import shutil
 import sys
@@ -30,7 +31,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from earthgptx.errors import FolderInUse, UnknownBenchmark
+from earthgptx.errors import FolderInUse, UnknownBenchmark, UnwritableReport
 from earthgptx.evaluation import questions
 from earthgptx.evaluation.benchmarks import BENCHMARKS
 from earthgptx.evaluation.minilm import load_minilm
@@ -78,6 +79,7 @@ def evaluate(
     Example: earthgptx evaluate roc --data ../shared/data --split val --marks point --out report.json
     """
     _check(benchmark)
+    _check_out(out)
     from earthgptx.inference.loading import checkpoint_folder
 
     conditions = Conditions(
@@ -108,19 +110,19 @@ def evaluate(
     }
     with Journal.open(out.with_suffix(".predictions.jsonl"), settings, fresh=fresh) as journal:
         scores = _ask(functools.partial(run, assistant, conditions, journal), benchmark, journal)
-        journal.finish()
-    settings |= {
-        "data": str(data),  # as it was typed: a report may be published, the machine's folders need not be
-        "batch_size": batch_size,
-        "limit": limit,
-        "device": device,
-        "command": shlex.join(["earthgptx", *sys.argv[1:]]),
-        "git_commit": git_commit(Path(__file__).parent),
-        "machine": machine(),
-        "seconds": round(time.monotonic() - started, 1),
-    }
-    report = Report(benchmark=benchmark, scores=scores, settings=settings)
-    report.write(out)
+        settings |= {
+            "data": str(data),  # as it was typed: a report may be published, the machine's folders need not be
+            "batch_size": batch_size,
+            "limit": limit,
+            "device": device,
+            "command": shlex.join(["earthgptx", *sys.argv[1:]]),
+            "git_commit": git_commit(Path(__file__).parent),
+            "machine": machine(),
+            "seconds": round(time.monotonic() - started, 1),
+        }
+        report = Report(benchmark=benchmark, scores=scores, settings=settings)
+        report.write(out)
+        journal.finish()  # after the report: if that cannot be written, the same command needs no second look
     return report
 
 
@@ -130,6 +132,18 @@ def _check(benchmark: str) -> None:
         raise UnknownBenchmark(f"There is no benchmark {benchmark!r}; choose one of {', '.join(BENCHMARKS)}.")
     if benchmark == "captioning" and find_spec("pycocoevalcap") is None:
         raise UnknownBenchmark("Captions are scored by pycocoevalcap: pip install 'earthgptx[eval]'.")
+
+
+def _check_out(out: Path) -> None:
+    """Refuses a report's place that would fail after hours of answers; makes its folder."""
+    if out.is_dir():
+        raise UnwritableReport(f"{out} is a folder; --out names the file that the report is written to.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableReport(f"The folder {out.parent} of the report cannot be made: {error.strerror}.") from error
+    if not os.access(out.parent, os.W_OK):
+        raise UnwritableReport(f"Nothing may be written in {out.parent}, where the report should go.")
 
 
 def _load(model: str, device: str, features: Path | None) -> Assistant:

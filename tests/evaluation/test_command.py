@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from earthgptx.cli import app
-from earthgptx.errors import MalformedDataset, UnknownBenchmark
+from earthgptx.errors import MalformedDataset, UnknownBenchmark, UnwritableReport
 from earthgptx.evaluation import command
 from earthgptx.evaluation.questions import Conditions
-from earthgptx.evaluation.report import checkpoint_hash
+from earthgptx.evaluation.report import Report, checkpoint_hash
 from tests.evaluation.fake_assistant import FakeAssistant, one_hot
 from tests.fixtures.make_all import make_all
 
@@ -114,6 +114,31 @@ def test_an_unknown_benchmark_is_refused_before_the_model_is_loaded(
     with pytest.raises(UnknownBenchmark, match="roc, grounding, captioning"):
         command.evaluate("chess", data=data, out=tmp_path / "report.json")
     assert assistants == []
+
+
+@pytest.mark.parametrize(("out", "sentence"), [("taken", "is a folder"), ("file/report.json", "cannot be made")])
+def test_a_report_without_a_place_is_refused_before_the_model_is_loaded(
+    data: Path, tmp_path: Path, assistants: list[FakeAssistant], out: str, sentence: str
+):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(UnwritableReport, match=sentence):
+        command.evaluate("grounding", data=data, out=tmp_path / out)
+    assert assistants == []
+
+
+def test_a_report_that_could_not_be_written_is_made_of_the_kept_answers(
+    data: Path, tmp_path: Path, assistants: list[FakeAssistant], monkeypatch: pytest.MonkeyPatch
+):
+    def full(self: Report, path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(Report, "write", full)
+        command.evaluate("grounding", data=data, out=tmp_path / "report.json")
+    report = command.evaluate("grounding", data=data, out=tmp_path / "report.json")
+    assert assistants[-1].batches == []
+    assert report.scores.counts["resumed"] == report.scores.counts["questions"]
 
 
 @pytest.mark.usefixtures("assistants")
