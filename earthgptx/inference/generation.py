@@ -178,7 +178,7 @@ class Generator:
             key = pixel_key(views.scene.pixels)
             for window in missing:
                 if feature_key(key, window) in self.store:
-                    views.near[window] = self.store.read([feature_key(key, window)])
+                    views.near[window] = self.store.read([feature_key(key, window)]).to(self.model.device)
             missing = [window for window in missing if window not in views.near]
         for start in range(0, len(missing), VIEWS_AT_ONCE):
             part = missing[start : start + VIEWS_AT_ONCE]

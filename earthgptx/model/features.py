@@ -29,6 +29,10 @@ class VisionFeatures:
         """The features of the views at `index` (K,), in that order."""
         return VisionFeatures(vit=self.vit[index], cnn=tuple(level[index] for level in self.cnn))
 
+    def to(self, device: torch.device | str) -> VisionFeatures:
+        """The same features on another device."""
+        return VisionFeatures(vit=self.vit.to(device), cnn=tuple(level.to(device) for level in self.cnn))
+
     @staticmethod
     def concatenate(parts: list[VisionFeatures]) -> VisionFeatures:
         """Features of all views of `parts`, in order."""
