@@ -61,7 +61,3 @@ class Batch:
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))
-
-    def pin_memory(self) -> Batch:
-        """The same batch in page-locked memory, from where a CUDA device copies while it computes."""
-        return self._each(lambda tensor: tensor.pin_memory())

@@ -59,7 +59,7 @@ def newest_state(folder: Path) -> TrainingState | None:
     if not states:
         return None
     try:
-        loaded = torch.load(states[-1], weights_only=True)
+        loaded = torch.load(states[-1], weights_only=True, map_location="cpu")
         return TrainingState(step=loaded["step"], parameters=loaded["parameters"], optimizer=loaded["optimizer"])
     except Exception as error:  # torch raises a dozen kinds for a damaged file
         raise BrokenCheckpoint(f"{states[-1]} cannot be read; remove it to go on from the one before it.") from error

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from torch import nn
 from transformers import AutoTokenizer, PreTrainedConfig
 
 from earthgptx.data.datasets import available
@@ -74,7 +75,9 @@ def build(recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = lamb
     """Everything of a run, ready to start: model, cached features, corpus, trainer."""
     torch.manual_seed(recipe.seed)
     config = configuration_of(recipe)
+    device = _device(recipe.device)
     assembled = assemble(config)
+    nn.Module.to(assembled.model, device)  # transformers wraps its own `to` without types
     tokenizer = (
         byte_tokenizer(config.base_vocabulary_size)
         if assembled.tokenizer_folder is None
@@ -121,6 +124,20 @@ def build(recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = lamb
         label_directions=directions,
         folder=Path(recipe.runs) / recipe.name,
     )
+
+
+def _device(name: str) -> torch.device:
+    """A recipe's device, tried before anything is read.
+
+    Raises:
+        MalformedRecipe: this machine has no such device.
+    """
+    try:
+        device = torch.device(name)
+        torch.zeros((), device=device)
+    except (RuntimeError, AssertionError) as error:  # AssertionError: a torch without CUDA
+        raise MalformedRecipe(f"There is no device {name!r} on this machine.") from error
+    return device
 
 
 def configuration_of(recipe: TrainingRecipe) -> EarthGPTXConfig:

@@ -50,6 +50,10 @@ class TrainingBatch:
     features: VisionFeatures
     labels: Tensor
 
+    def to(self, device: torch.device | str) -> TrainingBatch:
+        """The same batch on another device."""
+        return TrainingBatch(self.batch.to(device), self.features.to(device), self.labels.to(device))
+
 
 class Corpus:
     """The mixture.

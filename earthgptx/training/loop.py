@@ -33,7 +33,7 @@ class Trainer:
 
     Args:
         recipe: what to do.
-        model: assembled; its trained part is changed in place.
+        model: assembled, on the device where it is to be trained; its trained part is changed in place.
         corpus: where batches come from.
         warm_corpus: where those of the warm-up steps come from.
         label_directions: (K, D_llm), losses.label_directions of the corpus's labels.
@@ -54,7 +54,7 @@ class Trainer:
         self.model = model
         self.corpus = corpus
         self.warm_corpus = warm_corpus
-        self.label_directions = label_directions
+        self.label_directions = label_directions.to(model.device)
         self.folder = folder
         self.parameters = trainable_parameters(model, recipe.policy)
         for parameter in self.parameters.values():
@@ -125,7 +125,7 @@ class Trainer:
         rate = self._schedule(self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["peak"]
-        losses = self.losses(batch)
+        losses = self.losses(batch.to(self.model.device))
         total = losses.total(
             mask_bce_weight=self.recipe.mask_bce_weight,
             mask_dice_weight=self.recipe.mask_dice_weight,

@@ -49,6 +49,7 @@ class TrainingRecipe:
         difference_bits: 4 or 8, of the language model's attention as an exported difference.
         checkpoint_minutes: time between two checkpoints.
         seed: of marks, samples and initial weights.
+        device: where it trains, "cpu" or "cuda".
         runs: folder of run folders.
         features: folder of the towers' cached features.
     """
@@ -79,6 +80,7 @@ class TrainingRecipe:
     difference_bits: int = 8
     checkpoint_minutes: float = 4.0
     seed: int = 0
+    device: str = "cpu"
     runs: str = "runs"
     features: str = "cache/features"
 
