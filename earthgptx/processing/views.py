@@ -21,7 +21,7 @@ PADDING_COLOUR = (
     104,
 )  # ImageNet's mean: zero after normalisation, so padding is the quietest input
 ZOOM_RUNG = 1.25  # zoom windows grow in rungs, so that marks that differ little share a window (and a cached feature)
-WHOLE_VIEW_SLOT = 0
+LARGEST_CANVAS = 4096  # side of a padded square in source pixels that is still laid out in full
 ZOOM_SLOT = -1
 
 
@@ -110,6 +110,8 @@ def render_view(pixels: np.ndarray, window: Box, size: int) -> np.ndarray:
     x1, y1 = math.ceil(window.x1), math.ceil(window.y1)
     inner = pixels[max(y0, 0) : min(y1, height), max(x0, 0) : min(x1, width)]
     if inner.shape[:2] != (y1 - y0, x1 - x0):
+        if max(y1 - y0, x1 - x0) > LARGEST_CANVAS:
+            return _render_visible(pixels, window, size)
         canvas = np.empty((y1 - y0, x1 - x0, 3), np.uint8)
         canvas[:] = PADDING_COLOUR
         top, left = max(-y0, 0), max(-x0, 0)
@@ -118,3 +120,33 @@ def render_view(pixels: np.ndarray, window: Box, size: int) -> np.ndarray:
     part = (window.x0 - x0, window.y0 - y0, window.x1 - x0, window.y1 - y0)
     image = Image.fromarray(np.ascontiguousarray(inner))
     return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=part))
+
+
+def _render_visible(pixels: np.ndarray, window: Box, size: int) -> np.ndarray:
+    """`render_view` of a window that reaches far past the scene: padding is laid out at the view's size alone."""
+    height, width = pixels.shape[:2]
+    step = window.width / size  # source pixels a view pixel
+    left, right = _covered(window.x0, width, step, size)
+    top, bottom = _covered(window.y0, height, step, size)
+    part = (
+        max(window.x0 + left * step, 0),
+        max(window.y0 + top * step, 0),
+        min(window.x0 + right * step, width),
+        min(window.y0 + bottom * step, height),
+    )
+    x0, y0 = math.floor(part[0]), math.floor(part[1])
+    inner = pixels[y0 : math.ceil(part[3]), x0 : math.ceil(part[2])]
+    image = Image.fromarray(np.ascontiguousarray(inner))
+    box = (part[0] - x0, part[1] - y0, part[2] - x0, part[3] - y0)
+    view = np.empty((size, size, 3), np.uint8)
+    view[:] = PADDING_COLOUR
+    view[top:bottom, left:right] = np.asarray(
+        image.resize((right - left, bottom - top), Image.Resampling.BICUBIC, box=box)
+    )
+    return view
+
+
+def _covered(start: float, length: int, step: float, size: int) -> tuple[int, int]:
+    """First and last + 1 of a view's pixels that a scene covers on one axis; one at least, however thin it is."""
+    first = min(max(round(-start / step), 0), size - 1)
+    return first, min(max(round((length - start) / step), first + 1), size)
