@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 from transformers import DynamicCache
 
 from earthgptx.data.imagery import Scene
@@ -269,14 +268,25 @@ class Generator:
 def mask_at_scene_size(logits: Tensor, frame: Box, width: int, height: int) -> tuple[np.ndarray, float]:
     """A frame's logits (s, s) as a (height, width) boolean map, and the mean probability inside it."""
     side = max(round(frame.width), 1)
-    fine = interpolate(logits[None, None].float(), size=(side, side), mode="bilinear", align_corners=False)[0, 0]
     left, top = round(frame.x0), round(frame.y0)
-    inner = fine[max(-top, 0) : height - top, max(-left, 0) : width - left]
+    rows = range(max(-top, 0), min(side, height - top))
+    columns = range(max(-left, 0), min(side, width - left))
+    # Only what lies in the scene is made: the square around a long strip has no room in memory.
+    inner = _stretched(_stretched(logits.float(), side, rows).T, side, columns).T
     mask = np.zeros((height, width), bool)
     top, left = max(top, 0), max(left, 0)
-    mask[top : top + inner.shape[0], left : left + inner.shape[1]] = (inner > 0).cpu().numpy()
+    mask[top : top + len(rows), left : left + len(columns)] = (inner > 0).cpu().numpy()
     inside = inner[inner > 0]
     return mask, float(inside.sigmoid().mean()) if len(inside) else 0.0
+
+
+def _stretched(values: Tensor, length: int, places: range) -> Tensor:
+    """(s, n) -> (places, n): some rows of bilinear interpolation to `length` rows, pixel centres aligned."""
+    wanted = torch.arange(places.start, places.stop, device=values.device) + 0.5
+    at = (wanted * (len(values) / length) - 0.5).clamp(0, len(values) - 1)
+    below = at.long()
+    above = (below + 1).clamp(max=len(values) - 1)
+    return torch.lerp(values[below], values[above], (at - below)[:, None])
 
 
 def _choose(logits: Tensor, temperature: float, sampler: torch.Generator) -> tuple[Tensor, Tensor]:
