@@ -8,6 +8,7 @@ written here.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -108,8 +109,9 @@ class Journal:
     def open(cls, path: Path, settings: Settings, *, fresh: bool = False) -> Journal:
         """Goes on with the unfinished run in `path`, or starts a new one there.
 
-        A file with other settings, or of a run that came to its end, is renamed to ``*.previous.jsonl`` and
-        left alone: a finished measurement that is started again is measured again.
+        A file with other settings, or of a run that came to its end, is renamed to ``*.previous.jsonl`` (or
+        ``*.previous-2.jsonl`` and so on) and left alone: a finished measurement that is started again is
+        measured again.
 
         Args:
             path: the JSON Lines file; its folder is made if need be.
@@ -126,7 +128,7 @@ class Journal:
             if predictions is not None:
                 logger.warning("%d answers of an earlier, unfinished run are taken from %s", len(predictions), path)
                 return cls(path, path.open("a", encoding="utf-8"), predictions)
-            kept = path.with_suffix(".previous.jsonl")
+            kept = _free_name(path)
             os.replace(path, kept)
             logger.warning("the predictions of an earlier run were moved to %s", kept)
         journal = cls(path, path.open("w", encoding="utf-8"), {})
@@ -153,6 +155,12 @@ class Journal:
     def _write_line(self, record: Mapping[str, Any]) -> None:
         self._stream.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
         self._stream.flush()
+
+
+def _free_name(path: Path) -> Path:
+    """Where an earlier run's file is kept: the first name that no other run's file has."""
+    names = itertools.chain([".previous.jsonl"], (f".previous-{number}.jsonl" for number in itertools.count(2)))
+    return next(kept for kept in map(path.with_suffix, names) if not kept.exists())
 
 
 def _unfinished(path: Path, settings: dict[str, str | int | float | None]) -> dict[str, Prediction] | None:

@@ -96,6 +96,16 @@ def test_other_settings_start_anew_and_keep_the_old(tmp_path: Path, change: dict
     assert (tmp_path / "answers.previous.jsonl").read_text() == before
 
 
+def test_every_earlier_run_is_kept(tmp_path: Path):
+    path = tmp_path / "answers.jsonl"
+    for seed in range(4):
+        with Journal.open(path, {"seed": seed}) as journal:
+            journal.write(prediction("a"))
+    kept = ["answers.previous.jsonl", "answers.previous-2.jsonl", "answers.previous-3.jsonl", "answers.jsonl"]
+    firsts = [json.loads((tmp_path / name).read_text().splitlines()[0]) for name in kept]
+    assert [first["settings"]["seed"] for first in firsts] == [0, 1, 2, 3]
+
+
 def test_a_finished_run_is_measured_again(tmp_path: Path):
     path = tmp_path / "answers.jsonl"
     with Journal.open(path, SETTINGS) as journal:
