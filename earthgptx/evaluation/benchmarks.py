@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from earthgptx.data.phrasing import PHRASES
 from earthgptx.data.sample import LabelledObject
+from earthgptx.errors import MalformedDataset
 from earthgptx.evaluation.metrics import captions, labels, masks
 from earthgptx.evaluation.metrics.labels import LabelPair
 from earthgptx.evaluation.metrics.masks import Overlap
@@ -31,9 +33,11 @@ from earthgptx.evaluation.report import Scores
 from earthgptx.inference.answer import Answer
 from earthgptx.shapes import Mask
 
-ROC_DATASETS = ("vhr10", "ssdd", "hituav", "sar_acd", "mstar")
-GROUNDING_DATASETS = ("vhr10", "ssdd")
-CAPTIONING_DATASETS = ("rsicd",)
+DATASETS_OF: dict[str, tuple[str, ...]] = {
+    "roc": ("vhr10", "ssdd", "hituav", "sar_acd", "mstar"),
+    "grounding": ("vhr10", "ssdd"),
+    "captioning": ("rsicd",),
+}
 
 # The usual sentence of each task; for classification it is the paper's own.
 ROC_QUESTION = PHRASES["roc"][0]
@@ -49,16 +53,56 @@ _TAG = re.compile(r"<[^<>]*>:?")
 Part = TypeVar("Part")
 
 
+@dataclass(frozen=True)
+class QuestionSet:
+    """All questions of a benchmark, and a sentence on each data set that is left out or cut short."""
+
+    questions: tuple[PosedQuestion, ...]
+    notes: tuple[str, ...] = ()
+
+
+def pose(benchmark: str, conditions: Conditions) -> QuestionSet:
+    """Reads the data sets of a benchmark and poses its questions; no image is opened.
+
+    Args:
+        benchmark: a name of `BENCHMARKS`.
+        conditions: where the data are and how objects are marked; captioning draws no mark, whatever they say.
+
+    Raises:
+        MalformedDataset: none of the data sets is there, one cannot be read, or all of them together give no question.
+    """
+    names = DATASETS_OF[benchmark]
+    images, notes = labelled_images(names, conditions)
+    if benchmark == "roc":
+        questions = questions_about_objects(images, lambda _: ROC_QUESTION, conditions)
+    elif benchmark == "grounding":
+        questions = questions_about_objects(images, _grounding_question, conditions, wanted=lambda item: item.has_mask)
+    else:
+        questions = [
+            PosedQuestion(key=image.id, image=image, objects=(), marks=(), text=CAPTIONING_QUESTION)
+            for image in images
+            if image.captions
+        ]
+    if not questions:
+        wanted = {"roc": "object", "grounding": "outlined object", "captioning": "caption"}[benchmark]
+        raise MalformedDataset(
+            f"The {len(images):,} images of the {conditions.split} split in {conditions.data} that {benchmark} asks "
+            f"about hold no {wanted}."
+        )
+    return QuestionSet(tuple(questions), notes)
+
+
 def _quiet(_done: int, _total: int) -> None:
     """Progress that is told to nobody."""
 
 
 def roc(
     assistant: Answerer,
-    conditions: Conditions,
+    asked: QuestionSet,
     journal: Journal,
     *,
     embed: Embed,
+    batch_size: int = 8,
     progress: Progress = _quiet,
 ) -> Scores:
     """Referring object classification: the name of every labelled object of all sensors, some a question.
@@ -69,14 +113,13 @@ def roc(
 
     Args:
         assistant: who is asked.
-        conditions: where the data are and how objects are marked.
+        asked: what `pose` gives.
         journal: the run's answers.
         embed: sentence embeddings for SS.
+        batch_size: questions answered together; changes time and memory, no answer.
         progress: is told how far the run is.
     """
-    images, notes = labelled_images(ROC_DATASETS, conditions)
-    questions = questions_about_objects(images, lambda _: ROC_QUESTION, conditions)
-    predictions = _ask(assistant, questions, journal, _record_labels, conditions, progress, MAX_LABEL_TOKENS)
+    predictions = _ask(assistant, asked, journal, _record_labels, batch_size, progress, MAX_LABEL_TOKENS)
 
     def score(part: Sequence[Prediction]) -> dict[str, float]:
         pairs = _label_pairs(part)
@@ -101,13 +144,15 @@ def roc(
             for name, part in by_class.items()
         },
         confusion=labels.confusion(pairs),
-        counts=_counts(questions, journal)
+        counts=_counts(asked.questions, journal)
         | {"regions": len(pairs), "unanswered": sum(pair.prediction is None for pair in pairs)},
-        notes=notes,
+        notes=asked.notes,
     )
 
 
-def grounding(assistant: Answerer, conditions: Conditions, journal: Journal, *, progress: Progress = _quiet) -> Scores:
+def grounding(
+    assistant: Answerer, asked: QuestionSet, journal: Journal, *, batch_size: int = 8, progress: Progress = _quiet
+) -> Scores:
     """Pixel grounding: asks for the mask of every outlined object and compares it at the image's own size.
 
     A region that gets no mask counts as an empty mask: IoU 0. cIoU and gIoU are LISA's; mIoU is the mean over
@@ -115,13 +160,12 @@ def grounding(assistant: Answerer, conditions: Conditions, journal: Journal, *, 
 
     Args:
         assistant: who is asked.
-        conditions: where the data are and how objects are marked.
+        asked: what `pose` gives.
         journal: the run's answers, masks included.
+        batch_size: questions answered together; changes time and memory, no answer.
         progress: is told how far the run is.
     """
-    images, notes = labelled_images(GROUNDING_DATASETS, conditions)
-    questions = questions_about_objects(images, _grounding_question, conditions, wanted=lambda item: item.has_mask)
-    predictions = _ask(assistant, questions, journal, _record_masks, conditions, progress, MAX_LABEL_TOKENS)
+    predictions = _ask(assistant, asked, journal, _record_masks, batch_size, progress, MAX_LABEL_TOKENS)
     regions = [region for one in predictions for region in one.regions]
     by_class = _grouped(regions, lambda region: region.truth)
     return Scores(
@@ -136,37 +180,34 @@ def grounding(assistant: Answerer, conditions: Conditions, journal: Journal, *, 
             }
             for name, part in by_class.items()
         },
-        counts=_counts(questions, journal)
+        counts=_counts(asked.questions, journal)
         | {"regions": len(regions), "unanswered": sum(region.mask is None for region in regions)},
-        notes=notes,
+        notes=asked.notes,
     )
 
 
-def captioning(assistant: Answerer, conditions: Conditions, journal: Journal, *, progress: Progress = _quiet) -> Scores:
+def captioning(
+    assistant: Answerer, asked: QuestionSet, journal: Journal, *, batch_size: int = 8, progress: Progress = _quiet
+) -> Scores:
     """Image captioning: one caption an image against all its references, over the whole corpus.
 
-    No mark is drawn, whatever `conditions.marks` says: the caption is of the whole image.
+    No mark is drawn: the caption is of the whole image.
 
     Args:
         assistant: who is asked.
-        conditions: where the data are.
+        asked: what `pose` gives.
         journal: the run's answers.
+        batch_size: questions answered together; changes time and memory, no answer.
         progress: is told how far the run is.
     """
-    images, notes = labelled_images(CAPTIONING_DATASETS, conditions)
-    questions = [
-        PosedQuestion(key=image.id, image=image, objects=(), marks=(), text=CAPTIONING_QUESTION)
-        for image in images
-        if image.captions
-    ]
-    predictions = _ask(assistant, questions, journal, _record_caption, conditions, progress, MAX_CAPTION_TOKENS)
+    predictions = _ask(assistant, asked, journal, _record_caption, batch_size, progress, MAX_CAPTION_TOKENS)
     return Scores(
         metrics=_caption_scores(predictions),
         by_sensor=_scored(predictions, lambda one: one.sensor, _caption_scores),
         by_dataset=_scored(predictions, lambda one: one.dataset, _caption_scores),
-        counts=_counts(questions, journal)
+        counts=_counts(asked.questions, journal)
         | {"captions": len(predictions), "unanswered": sum(not one.text for one in predictions)},
-        notes=notes,
+        notes=asked.notes,
     )
 
 
@@ -175,19 +216,19 @@ BENCHMARKS: dict[str, Callable[..., Scores]] = {"roc": roc, "grounding": groundi
 
 def _ask(
     assistant: Answerer,
-    questions: Sequence[PosedQuestion],
+    asked: QuestionSet,
     journal: Journal,
     record: Callable[[PosedQuestion, Answer], Prediction],
-    conditions: Conditions,
+    batch_size: int,
     progress: Progress,
     max_new_tokens: int,
 ) -> list[Prediction]:
     return ask_all(
         assistant,
-        questions,
+        asked.questions,
         journal,
         record,
-        batch_size=conditions.batch_size,
+        batch_size=batch_size,
         max_new_tokens=max_new_tokens,
         progress=progress,
     )

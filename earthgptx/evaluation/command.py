@@ -33,7 +33,7 @@ from rich.progress import (
 
 from earthgptx.errors import FolderInUse, UnknownBenchmark, UnwritableReport
 from earthgptx.evaluation import questions
-from earthgptx.evaluation.benchmarks import BENCHMARKS
+from earthgptx.evaluation.benchmarks import BENCHMARKS, pose
 from earthgptx.evaluation.minilm import load_minilm
 from earthgptx.evaluation.predictions import Journal
 from earthgptx.evaluation.questions import Conditions
@@ -92,6 +92,7 @@ def evaluate(
         limit=limit,
     )
     started = time.monotonic()
+    asked = pose(benchmark, conditions)  # before the model is loaded and an earlier run's answers are moved away
     run = BENCHMARKS[benchmark]
     if benchmark == "roc":
         # Loaded before the first question: a missing embedding model should not show itself after the last.
@@ -109,7 +110,7 @@ def evaluate(
         "regions_per_question": regions,
     }
     with Journal.open(out.with_suffix(".predictions.jsonl"), settings, fresh=fresh) as journal:
-        scores = _ask(functools.partial(run, assistant, conditions, journal), benchmark, journal)
+        scores = _ask(functools.partial(run, assistant, asked, journal, batch_size=batch_size), benchmark, journal)
         settings |= {
             "data": str(data),  # as it was typed: a report may be published, the machine's folders need not be
             "batch_size": batch_size,

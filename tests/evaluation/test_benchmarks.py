@@ -93,7 +93,10 @@ def path(tmp_path: Path) -> Path:
 def run(name: str, assistant: FakeAssistant, conditions: Conditions, path: Path, progress=lambda *_: None):
     extra = {"embed": one_hot} if name == "roc" else {}
     with Journal.open(path, {"benchmark": name}) as journal:
-        return benchmarks.BENCHMARKS[name](assistant, conditions, journal, progress=progress, **extra)
+        asked = benchmarks.pose(name, conditions)
+        return benchmarks.BENCHMARKS[name](
+            assistant, asked, journal, batch_size=conditions.batch_size, progress=progress, **extra
+        )
 
 
 @pytest.mark.parametrize("marks", ["box", "point", "freeform"])
@@ -104,7 +107,7 @@ def test_a_perfect_model_is_perfect(data: Path, path: Path, marks: str):
     assert set(scores.by_sensor) == {"optical", "sar", "infrared"}
     assert set(scores.by_dataset) == {"vhr10", "ssdd", "hituav", "sar_acd", "mstar"}
     assert scores.confusion["storage tank"] == {"storage tank": 6}
-    assert scores.counts == {"images": 7, "questions": 8, "resumed": 0, "regions": 16, "unanswered": 0}
+    assert scores.counts == {"images": 7, "questions": 9, "resumed": 0, "regions": 16, "unanswered": 0}
     assert scores.notes == ()
 
 
@@ -215,6 +218,13 @@ def test_other_splits_and_missing_sets(tmp_path: Path, path: Path, split: str):
     assert all(note.startswith("Skipped: ") and f"no {split} split" in note for note in scores.notes)
     with pytest.raises(MalformedDataset, match=f"no {split} split of any of rsicd"):
         run("captioning", FakeAssistant(conditions), conditions, path)
+
+
+@pytest.mark.parametrize("name", ["roc", "grounding"])
+def test_images_without_a_question_are_refused(tmp_path: Path, name: str):
+    fabricate_coco(tmp_path / "ssdd", "val", ["ship"], [[], []])
+    with pytest.raises(MalformedDataset, match=rf"The 2 images of the val split .* that {name} asks about hold no"):
+        benchmarks.pose(name, Conditions(data=tmp_path))
 
 
 def test_a_limit_takes_the_same_images_every_time(data: Path, path: Path):

@@ -133,18 +133,22 @@ def test_a_report_that_could_not_be_written_is_made_of_the_kept_answers(
     def full(self: Report, path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+    with monkeypatch.context() as patch:
         patch.setattr(Report, "write", full)
-        command.evaluate("grounding", data=data, out=tmp_path / "report.json")
+        with pytest.raises(OSError, match="No space"):
+            command.evaluate("grounding", data=data, out=tmp_path / "report.json")
     report = command.evaluate("grounding", data=data, out=tmp_path / "report.json")
     assert assistants[-1].batches == []
     assert report.scores.counts["resumed"] == report.scores.counts["questions"]
 
 
-@pytest.mark.usefixtures("assistants")
-def test_an_empty_folder_is_refused(tmp_path: Path):
+def test_an_empty_folder_is_refused_before_anything_is_loaded_or_moved(tmp_path: Path, assistants: list[FakeAssistant]):
+    answers = tmp_path / "report.predictions.jsonl"
+    answers.write_text("an earlier run's")
     with pytest.raises(MalformedDataset, match="no test split of any of"):
         command.evaluate("roc", data=tmp_path, split="test", out=tmp_path / "report.json")
+    assert assistants == []
+    assert answers.read_text() == "an earlier run's"
 
 
 def test_captions_cannot_be_scored_without_the_extra(
