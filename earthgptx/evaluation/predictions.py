@@ -119,7 +119,7 @@ class Journal:
             fresh: never go on with what is there.
 
         Raises:
-            MalformedDataset: the file is there but a line of it is no prediction.
+            MalformedDataset: the file is there but a line of it is no JSON object.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         written = dict(settings)
@@ -166,14 +166,20 @@ def _free_name(path: Path) -> Path:
 def _unfinished(path: Path, settings: dict[str, str | int | float | None]) -> dict[str, Prediction] | None:
     """The predictions in a file of the same settings that has no end yet, else None.
 
-    A last line without its line break was cut off while it was written; it is removed from the file.
+    A last line without its line break was cut off while it was written; it is removed from the file. A line that
+    lacks a field counts as never written.
     """
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     records = [_parse_line(line, path, number) for number, line in enumerate(whole.splitlines(), start=1)]
     if not records or records[0].get("settings") != settings or records[-1] == _FINISHED:
         return None
-    predictions = [Prediction.from_json(record) for record in records[1:]]
+    predictions = []
+    for number, record in enumerate(records[1:], start=2):
+        try:
+            predictions.append(Prediction.from_json(record))
+        except (KeyError, IndexError, TypeError):
+            logger.warning("Line %d of %s is not a whole answer; its question is asked again.", number, path)
     if len(whole) < len(content):
         os.truncate(path, len(whole))
     return {prediction.key: prediction for prediction in predictions}

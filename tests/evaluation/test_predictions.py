@@ -85,6 +85,21 @@ def test_a_line_cut_off_by_a_kill_is_dropped(tmp_path: Path, cut: int):
         assert list(journal.predictions) == ["a", "c"]
 
 
+@pytest.mark.parametrize("change", [{"text": None}, {"regions": [{"index": 0}]}, {"regions": 3}])
+def test_a_line_that_lacks_a_field_is_asked_again(tmp_path: Path, change: dict, caplog: pytest.LogCaptureFixture):
+    path = tmp_path / "answers.jsonl"
+    with Journal.open(path, SETTINGS) as journal:
+        journal.write(prediction("a"))
+    broken = {name: value for name, value in (prediction("b").to_json() | change).items() if value is not None}
+    with path.open("a") as stream:
+        stream.write(json.dumps(broken) + "\n")
+    for expected in (["a"], ["a", "b"]):
+        with Journal.open(path, SETTINGS) as journal:
+            assert list(journal.predictions) == expected
+            journal.write(prediction("b"))
+    assert "Line 3" in caplog.text
+
+
 @pytest.mark.parametrize("change", [{"seed": 1}, {"model": "nano"}, {"marks": "box"}])
 def test_other_settings_start_anew_and_keep_the_old(tmp_path: Path, change: dict):
     path = tmp_path / "answers.jsonl"
