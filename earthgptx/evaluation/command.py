@@ -108,6 +108,8 @@ def evaluate(
         "checkpoint_sha256": checkpoint_hash(checkpoint_folder(model)),
         "seed": seed,
         "regions_per_question": regions,
+        "device": device,  # and the code: another kernel or another prompt may turn a close call
+        "git_commit": git_commit(Path(__file__).parent),
     }
     with Journal.open(out.with_suffix(".predictions.jsonl"), settings, fresh=fresh) as journal:
         scores = _ask(functools.partial(run, assistant, asked, journal, batch_size=batch_size), benchmark, journal)
@@ -115,9 +117,7 @@ def evaluate(
             "data": str(data),  # as it was typed: a report may be published, the machine's folders need not be
             "batch_size": batch_size,
             "limit": limit,
-            "device": device,
             "command": shlex.join(["earthgptx", *sys.argv[1:]]),
-            "git_commit": git_commit(Path(__file__).parent),
             "machine": machine(),
             "seconds": round(time.monotonic() - started, 1),
         }

@@ -108,6 +108,18 @@ def test_a_stopped_command_goes_on(
     assert again.scores.metrics["s_iou"] == 100
 
 
+@pytest.mark.usefixtures("assistants")
+def test_answers_of_other_code_or_another_device_are_not_joined(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    written = []
+    monkeypatch.setattr(command.Journal, "finish", lambda self: written.append(self.num_resumed))
+    for commit, device in (("a", "cpu"), ("a", "cpu"), ("b", "cpu"), ("b", "cuda")):
+        monkeypatch.setattr(command, "git_commit", lambda folder, commit=commit: commit)
+        command.evaluate("grounding", data=data, out=tmp_path / "report.json", device=device)
+    assert [bool(num_resumed) for num_resumed in written] == [False, True, False, False]
+
+
 def test_an_unknown_benchmark_is_refused_before_the_model_is_loaded(
     data: Path, tmp_path: Path, assistants: list[FakeAssistant]
 ):
