@@ -172,13 +172,9 @@ def test_captions_cannot_be_scored_without_the_extra(
     assert assistants == []
 
 
-def test_features_are_kept_where_there_is_room(
-    data: Path, tmp_path: Path, assistants: list[FakeAssistant], monkeypatch: pytest.MonkeyPatch
-):
+def test_features_are_kept_only_where_asked_for(data: Path, tmp_path: Path, assistants: list[FakeAssistant]):
     out = tmp_path / "report.json"
-    monkeypatch.setattr(command, "LEAST_FREE_BYTES", 0)
     command.evaluate("grounding", data=data, out=out, limit=1)
     command.evaluate("grounding", data=data, out=out, limit=1, features=tmp_path / "mine")
-    monkeypatch.setattr(command, "LEAST_FREE_BYTES", 1e30)
-    command.evaluate("grounding", data=data, out=out, limit=1)
-    assert [one.features for one in assistants] == [tmp_path / "cache" / "features", tmp_path / "mine", None]
+    assert [one.features for one in assistants] == [None, tmp_path / "mine"]
+    assert not (tmp_path / "cache").exists()
