@@ -85,6 +85,10 @@ class UnknownBenchmark(EarthGPTXError):
     """The benchmark's name is none of those that can be run."""
 
 
+class MissingExtra(EarthGPTXError):
+    """What was asked for needs an optional dependency that is not installed."""
+
+
 class UnwritableReport(EarthGPTXError):
     """Where a report should go there is a folder, or no folder in which it can be written."""
 

@@ -45,7 +45,8 @@ GROUNDING_QUESTION = PHRASES["segment_region"][0]
 CAPTIONING_QUESTION = PHRASES["image_caption"][0]
 
 # Eight regions of the longest class name need some 120 tokens; a mask costs seven tokens a region.
-MAX_LABEL_TOKENS = 192
+LEAST_ANSWER_TOKENS = 192
+ANSWER_TOKENS_A_REGION = 24
 MAX_CAPTION_TOKENS = 64
 
 _TAG = re.compile(r"<[^<>]*>:?")
@@ -119,7 +120,7 @@ def roc(
         batch_size: questions answered together; changes time and memory, no answer.
         progress: is told how far the run is.
     """
-    predictions = _ask(assistant, asked, journal, _record_labels, batch_size, progress, MAX_LABEL_TOKENS)
+    predictions = _ask(assistant, asked, journal, _record_labels, batch_size, progress, _answer_tokens(asked))
 
     def score(part: Sequence[Prediction]) -> dict[str, float]:
         pairs = _label_pairs(part)
@@ -165,7 +166,7 @@ def grounding(
         batch_size: questions answered together; changes time and memory, no answer.
         progress: is told how far the run is.
     """
-    predictions = _ask(assistant, asked, journal, _record_masks, batch_size, progress, MAX_LABEL_TOKENS)
+    predictions = _ask(assistant, asked, journal, _record_masks, batch_size, progress, _answer_tokens(asked))
     regions = [region for one in predictions for region in one.regions]
     by_class = _grouped(regions, lambda region: region.truth)
     return Scores(
@@ -232,6 +233,12 @@ def _ask(
         max_new_tokens=max_new_tokens,
         progress=progress,
     )
+
+
+def _answer_tokens(asked: QuestionSet) -> int:
+    """Where an answer is cut: of the set, not of a batch, so that batching changes no answer."""
+    most_regions = max(len(question.marks) for question in asked.questions)
+    return max(LEAST_ANSWER_TOKENS, ANSWER_TOKENS_A_REGION * most_regions)
 
 
 def _grounding_question(num_regions: int) -> str:

@@ -30,13 +30,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from earthgptx.errors import UnknownBenchmark, UnwritableReport
+from earthgptx.errors import MissingExtra, UnknownBenchmark, UnwritableReport
 from earthgptx.evaluation import questions
 from earthgptx.evaluation.benchmarks import BENCHMARKS, pose
 from earthgptx.evaluation.minilm import load_minilm
 from earthgptx.evaluation.predictions import Journal
 from earthgptx.evaluation.questions import Conditions
 from earthgptx.evaluation.report import Report, Scores, checkpoint_hash
+from earthgptx.inference.questions import MAX_MARKS
 from earthgptx.provenance import git_commit, machine
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,10 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("report.json"),
     seed: Annotated[int, typer.Option(help="Picks the point and free-form marks.")] = 0,
     regions: Annotated[
-        int, typer.Option(min=1, help="Most regions marked in one question; 4 is what training mostly shows.")
+        int,
+        typer.Option(
+            min=1, max=MAX_MARKS, help="Most regions marked in one question; 4 is what training mostly shows."
+        ),
     ] = 4,
     batch_size: Annotated[int, typer.Option(min=1, help="Questions answered together.")] = 8,
     limit: Annotated[int | None, typer.Option(min=1, help="Images of each data set; all if not given.")] = None,
@@ -128,7 +132,7 @@ def _check(benchmark: str) -> None:
     if benchmark not in BENCHMARKS:
         raise UnknownBenchmark(f"There is no benchmark {benchmark!r}; choose one of {', '.join(BENCHMARKS)}.")
     if benchmark == "captioning" and find_spec("pycocoevalcap") is None:
-        raise UnknownBenchmark("Captions are scored by pycocoevalcap: pip install 'earthgptx[eval]'.")
+        raise MissingExtra("Captions are scored by pycocoevalcap: pip install 'earthgptx[eval]'.")
 
 
 def _check_out(out: Path) -> None:

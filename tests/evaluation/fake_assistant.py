@@ -33,6 +33,7 @@ class FakeAssistant:
     def __init__(self, conditions: Conditions, *, label: Callable[[str], str] = str, shift: int = 0) -> None:
         self.looked: list[Path | None] = []
         self.batches: list[list[int]] = []
+        self.token_limits: set[int] = set()
         self.stop_after: int | None = None
         self.features: Path | None = None
         self._label, self._shift = label, shift
@@ -53,6 +54,7 @@ class FakeAssistant:
         if self.stop_after is not None and len(self.batches) >= self.stop_after:
             raise KeyboardInterrupt
         assert temperature == 0
+        self.token_limits.add(max_new_tokens)
         self.batches.append([len(question.marks) for question in asked])
         return [self._answer(question) for question in asked]
 

@@ -175,6 +175,15 @@ def test_questions_keep_the_order_and_hold_at_most_so_many_regions(data: Path, p
     assert len(assistant.looked) == len(set(assistant.looked)) == 7
 
 
+def test_an_answer_may_be_as_long_as_its_regions_need(tmp_path: Path, path: Path):
+    fabricate_coco(tmp_path / "ssdd", "val", ["ship"], [["ship"] * 10, ["ship"]])
+    for regions, limit in ((4, 192), (64, 240)):
+        conditions = Conditions(data=tmp_path, regions_per_question=regions, batch_size=1)
+        assistant = FakeAssistant(conditions)
+        run("roc", assistant, conditions, path.with_name(f"{regions}.jsonl"))
+        assert assistant.token_limits == {limit}
+
+
 @pytest.mark.parametrize("change", [{"batch_size": 1}, {"batch_size": 3}, {"regions_per_question": 2}])
 def test_batching_changes_no_score(data: Path, path: Path, change: dict[str, int]):
     conditions = Conditions(data=data)

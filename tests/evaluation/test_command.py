@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from earthgptx.cli import app
-from earthgptx.errors import MalformedDataset, UnknownBenchmark, UnwritableReport
+from earthgptx.errors import MalformedDataset, MissingExtra, UnknownBenchmark, UnwritableReport
 from earthgptx.evaluation import command
 from earthgptx.evaluation.questions import Conditions
 from earthgptx.evaluation.report import Report, checkpoint_hash
@@ -120,6 +120,13 @@ def test_answers_of_other_code_or_another_device_are_not_joined(
     assert [bool(num_resumed) for num_resumed in written] == [False, True, False, False]
 
 
+def test_more_regions_than_a_question_carries_are_refused(data: Path, tmp_path: Path, assistants: list[FakeAssistant]):
+    out = str(tmp_path / "report.json")
+    result = CliRunner().invoke(app, ["evaluate", "roc", "--data", str(data), "--regions", "65", "--out", out])
+    assert result.exit_code != 0
+    assert assistants == []
+
+
 def test_an_unknown_benchmark_is_refused_before_the_model_is_loaded(
     data: Path, tmp_path: Path, assistants: list[FakeAssistant]
 ):
@@ -167,7 +174,7 @@ def test_captions_cannot_be_scored_without_the_extra(
     data: Path, tmp_path: Path, assistants: list[FakeAssistant], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(command, "find_spec", lambda name: None)
-    with pytest.raises(UnknownBenchmark, match=r"earthgptx\[eval\]"):
+    with pytest.raises(MissingExtra, match=r"earthgptx\[eval\]"):
         command.evaluate("captioning", data=data, out=tmp_path / "report.json")
     assert assistants == []
 
