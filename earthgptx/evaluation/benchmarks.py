@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from earthgptx.data.phrasing import PHRASES
+from earthgptx.data.phrasing import usual
 from earthgptx.data.sample import LabelledObject
 from earthgptx.errors import MalformedDataset
 from earthgptx.evaluation.metrics import captions, labels, masks
@@ -40,9 +40,9 @@ DATASETS_OF: dict[str, tuple[str, ...]] = {
 }
 
 # The usual sentence of each task; for classification it is the paper's own.
-ROC_QUESTION = PHRASES["roc"][0]
-GROUNDING_QUESTION = PHRASES["segment_region"][0]
-CAPTIONING_QUESTION = PHRASES["image_caption"][0]
+ROC_QUESTION = usual("roc")
+GROUNDING_QUESTION = usual("segment_region")
+CAPTIONING_QUESTION = usual("image_caption")
 
 # Eight regions of the longest class name need some 120 tokens; a mask costs seven tokens a region.
 LEAST_ANSWER_TOKENS = 192

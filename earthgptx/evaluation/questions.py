@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from earthgptx.data.datasets import DATASETS, missing
-from earthgptx.data.freeform import fixed_mark
+from earthgptx.data.freeform import FIXED_MARKS, fixed_mark
 from earthgptx.data.imagery import Scene
 from earthgptx.data.sample import LabelledImage, LabelledObject
 from earthgptx.errors import MalformedDataset
@@ -28,7 +28,6 @@ from earthgptx.shapes import Mark
 logger = logging.getLogger(__name__)
 
 IMAGES_AT_ONCE = 16  # sessions held in memory; their questions are sorted and batched together
-MARK_KINDS = ("box", "point", "freeform")
 
 Progress = Callable[[int, int], None]
 """Called with (questions answered, questions in all) at the start and after every batch."""
@@ -78,8 +77,8 @@ class Conditions:
 
     def __post_init__(self) -> None:
         """Refuses what could only fail later."""
-        if self.marks not in MARK_KINDS:
-            raise ValueError(f"marks must be one of {', '.join(MARK_KINDS)}, not {self.marks!r}")
+        if self.marks not in FIXED_MARKS:
+            raise ValueError(f"marks must be one of {', '.join(FIXED_MARKS)}, not {self.marks!r}")
         if min(self.regions_per_question, self.batch_size) < 1:
             raise ValueError(
                 f"regions_per_question and batch_size must be at least 1, not {self.regions_per_question} "

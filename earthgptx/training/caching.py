@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from earthgptx.data.freeform import fixed_mark
+from earthgptx.data.freeform import FIXED_MARKS, fixed_mark
 from earthgptx.data.imagery import Scene
 from earthgptx.data.sample import LabelledImage
 from earthgptx.model.earthgptx import EarthGPTX
@@ -19,13 +19,11 @@ from earthgptx.model.feature_store import FeatureStore, feature_key, pixel_key
 from earthgptx.processing.processor import Processor
 from earthgptx.shapes import Box
 
-MARK_KINDS = ("box", "point", "freeform")
-
 
 def wanted_windows(image: LabelledImage, processor: Processor, seed: int) -> tuple[Box, ...]:
     """Every window that a sample of this image can look through, each once."""
     size = (image.width, image.height)
-    marks = [fixed_mark(image, index, kind, seed) for index in range(len(image.objects)) for kind in MARK_KINDS]
+    marks = [fixed_mark(image, index, kind, seed) for index in range(len(image.objects)) for kind in FIXED_MARKS]
     windows, _, _ = processor.windows(size, marks)
     return windows
 
