@@ -186,11 +186,14 @@ def ask_all(
     progress(num_done, len(questions))
     for window in _windows(pending):
         sessions: dict[str, Session] = {}
-        for question in window:
-            if question.image.id not in sessions:
-                sessions[question.image.id] = assistant.look(_open(question.image))
         for start in range(0, len(window), batch_size):
             batch = window[start : start + batch_size]
+            # A scene's features are held from its first batch to its last, never into the next window.
+            still_asked = {question.image.id for question in window[start:]}
+            sessions = {image_id: session for image_id, session in sessions.items() if image_id in still_asked}
+            for question in batch:
+                if question.image.id not in sessions:
+                    sessions[question.image.id] = assistant.look(_open(question.image))
             answers = assistant.answer(
                 [Question(session=sessions[one.image.id], text=one.text, marks=one.marks) for one in batch],
                 max_new_tokens=max_new_tokens,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -182,6 +183,22 @@ def test_an_answer_may_be_as_long_as_its_regions_need(tmp_path: Path, path: Path
         assistant = FakeAssistant(conditions)
         run("roc", assistant, conditions, path.with_name(f"{regions}.jsonl"))
         assert assistant.token_limits == {limit}
+
+
+def test_scenes_are_forgotten_after_their_last_question(data: Path, path: Path, monkeypatch: pytest.MonkeyPatch):
+    held: weakref.WeakValueDictionary[Path, object] = weakref.WeakValueDictionary()
+    most = []
+
+    class Forgetful(FakeAssistant):
+        def look(self, scene):
+            most.append(len(held))
+            held[scene.path] = session = super().look(scene)
+            return session
+
+    monkeypatch.setattr(questions, "IMAGES_AT_ONCE", 1)
+    conditions = Conditions(data=data, batch_size=2)
+    run("roc", Forgetful(conditions), conditions, path)
+    assert most == [0] * 7
 
 
 @pytest.mark.parametrize("change", [{"batch_size": 1}, {"batch_size": 3}, {"regions_per_question": 2}])
