@@ -23,6 +23,7 @@ from earthgptx.model.features import VisionFeatures
 from earthgptx.processing.batch import Batch
 from earthgptx.processing.processor import Encoded, Processor
 from earthgptx.processing.views import scene_windows, whole_window
+from earthgptx.processing.vocabulary import PIX
 from earthgptx.shapes import Box, Mark
 
 VIEWS_AT_ONCE = 16  # more do not run faster on a CPU: the activations leave its caches
@@ -72,12 +73,24 @@ class Generated:
 
 @dataclass
 class _Row:
-    """What one row of the batch has said so far."""
+    """What one row of the batch has said so far.
+
+    Attributes:
+        ids: tokens.
+        texts: what each added to the text.
+        probabilities: of each.
+        pix_states: the state at each `<pix>`.
+        before, complete: of the text, the tokens up to `complete` are written; decoding from `before` on, a few
+            tokens earlier, keeps the spaces that a tokenizer leaves out at a text's start.
+        is_done: whether its end word came.
+    """
 
     ids: list[int] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     probabilities: list[float] = field(default_factory=list)
     pix_states: list[Tensor] = field(default_factory=list)
+    before: int = 0
+    complete: int = 0
     is_done: bool = False
 
 
@@ -198,15 +211,19 @@ class Generator:
         seed: int,
         on_text: OnText | None,
     ) -> list[_Row]:
-        """Token by token, all rows together; a finished row is fed its end word until the last one is done."""
+        """Token by token, all rows together; a finished row goes on unheard until the last one is done."""
         rows = [_Row() for _ in range(len(embeddings))]
         cache = DynamicCache()
         sampler = torch.Generator(device=embeddings.device).manual_seed(seed)
         hidden = self.model.language(embeddings, present, cache)[:, -1]
         for _ in range(max_new_tokens):
-            ids, probabilities = _choose(self.model.language.logits(hidden), temperature, sampler)
-            for place, row in enumerate(rows):
-                self._say(row, int(ids[place]), float(probabilities[place]))
+            logits = self.model.language.logits(hidden)
+            logits[:, [self.processor.vocabulary.image, self.processor.vocabulary.region]] = -torch.inf
+            ids, probabilities = _choose(logits, temperature, sampler)
+            # One list, so that a GPU is waited for once a step; fp32 holds every id exactly.
+            chosen = torch.stack([ids.float(), probabilities.float()], dim=1).tolist()
+            for place, (row, (token_id, probability)) in enumerate(zip(rows, chosen, strict=True)):
+                self._say(row, int(token_id), probability)
                 if on_text is not None and not row.is_done and row.texts[-1]:
                     on_text(place, row.texts[-1])
             if all(row.is_done for row in rows):
@@ -222,13 +239,19 @@ class Generator:
         row.is_done = row.is_done or token_id == self.end_id
         if row.is_done:
             return
-        tokenizer = self.processor.vocabulary.tokenizer
         row.ids.append(token_id)
-        text = str(tokenizer.decode(row.ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
-        said = "".join(row.texts)
-        # A character that is not complete yet is held back until its last byte comes.
-        row.texts.append("" if text.endswith("\ufffd") else text[len(said) :])
         row.probabilities.append(probability)
+        text = self._decode(row.ids[row.before :])
+        if text.endswith("\ufffd"):  # a character that is not complete yet is held back until its last byte comes
+            row.texts.append("")
+            return
+        piece = text[len(self._decode(row.ids[row.before : row.complete])) :]
+        row.before, row.complete = row.complete, len(row.ids)
+        row.texts.append(piece if token_id == self.processor.vocabulary.pix else _without_spelled_pix(row.texts, piece))
+
+    def _decode(self, ids: list[int]) -> str:
+        tokenizer = self.processor.vocabulary.tokenizer
+        return str(tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
     def _draw(
         self,
@@ -287,6 +310,15 @@ def _stretched(values: Tensor, length: int, places: range) -> Tensor:
     below = at.long()
     above = (below + 1).clamp(max=len(values) - 1)
     return torch.lerp(values[below], values[above], (at - below)[:, None])
+
+
+def _without_spelled_pix(said: Sequence[str], piece: str) -> str:
+    """A piece of text that does not complete a `<pix>` letter by letter: only the token itself has a mask."""
+    tail = "".join(said)[1 - len(PIX) :]
+    while PIX in tail + piece:
+        end = (tail + piece).index(PIX) + len(PIX) - len(tail)
+        piece = piece[: end - 1] + piece[end:]
+    return piece
 
 
 def _choose(logits: Tensor, temperature: float, sampler: torch.Generator) -> tuple[Tensor, Tensor]:
