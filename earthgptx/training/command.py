@@ -141,7 +141,11 @@ def _device(name: str) -> torch.device:
 
 
 def configuration_of(recipe: TrainingRecipe) -> EarthGPTXConfig:
-    """The model's configuration with the recipe's overrides ("fusion.kind": "literal")."""
+    """The model's configuration with the recipe's overrides ("fusion.kind": "literal").
+
+    Raises:
+        MalformedRecipe: no such size or field, a value that cannot be, or a size that this loop cannot train.
+    """
     if recipe.size not in SIZES:
         raise MalformedRecipe(f"There is no size {recipe.size!r}; known are {', '.join(SIZES)}.")
     config = SIZES[recipe.size]()
@@ -155,6 +159,11 @@ def configuration_of(recipe: TrainingRecipe) -> EarthGPTXConfig:
         except ValueError as error:
             raise MalformedRecipe(f"{path} cannot be {value!r}: {error}") from error
         setattr(config, box, changed)
+    if config.pixels.encoder == "sam":
+        raise MalformedRecipe(
+            f"The size {recipe.size!r} draws masks with SAM's own encoder, which this loop cannot train with: its "
+            "corpus holds cached features alone, no large images."
+        )
     return config
 
 
