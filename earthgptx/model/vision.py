@@ -17,6 +17,9 @@ from earthgptx.model.features import VisionFeatures
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+# CLIP's own pixel statistics, which its ConvNeXt was trained with (open_clip, OPENAI_DATASET_MEAN and _STD).
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class Vision(nn.Module):
@@ -68,8 +71,14 @@ class Vision(nn.Module):
             return tuple(self.cnn(pixels))
         # ConvNeXt has stride 32: 512 px give the 16 x 16 grid itself (SPHINX's light pair feeds it so).
         side = 32 * VIEW_SIDE_TOKENS
-        large = interpolate(pixels, size=(side, side), mode="bicubic", align_corners=False, antialias=True)
-        return (self.cnn(pixel_values=large).last_hidden_state,)
+        mean, std, clip_mean, clip_std = (
+            torch.tensor(value, device=pixels.device).view(1, 3, 1, 1)
+            for value in (IMAGENET_MEAN, IMAGENET_STD, CLIP_MEAN, CLIP_STD)
+        )
+        clip_pixels = (pixels.float() * std + mean - clip_mean) / clip_std
+        # In fp32: bf16 has no antialiased bicubic on a CPU.
+        large = interpolate(clip_pixels, size=(side, side), mode="bicubic", align_corners=False, antialias=True)
+        return (self.cnn(pixel_values=large.to(pixels.dtype)).last_hidden_state,)
 
 
 def concatenated_tokens(features: VisionFeatures, config: VisionConfig) -> Tensor:

@@ -22,6 +22,7 @@ from earthgptx.processing.batch import IGNORED, Batch
 from earthgptx.processing.canvases import draw_canvas
 from earthgptx.processing.dialogue import CHAT_FORMATS, ChatFormat, Dialogue, encode_dialogue
 from earthgptx.processing.views import (
+    PADDING_COLOUR,
     ZOOM_SLOT,
     ViewGeometry,
     render_view,
@@ -201,9 +202,10 @@ class Processor:
         height, width = pixels.shape[:2]
         scale = self.masks.large_image / max(height, width)
         resized = Image.fromarray(pixels).resize(
-            (round(width * scale), round(height * scale)), Image.Resampling.BILINEAR
+            (max(1, round(width * scale)), max(1, round(height * scale))), Image.Resampling.BILINEAR
         )
-        large = np.zeros((self.masks.large_image, self.masks.large_image, 3), np.uint8)
+        large = np.empty((self.masks.large_image, self.masks.large_image, 3), np.uint8)
+        large[:] = PADDING_COLOUR  # SAM's own mean too: SAM pads with zeros after normalisation
         large[: resized.height, : resized.width] = np.asarray(resized)
         return large.transpose(2, 0, 1)
 
