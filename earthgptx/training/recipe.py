@@ -32,7 +32,7 @@ class TrainingRecipe:
         policy: what is trained (model.earthgptx.trainable_parameters).
         overrides: changes to the model's configuration, "box.field" to value, for ablations.
         warm_steps: steps on region-text alignment and masks alone, without the language model
-            (docs/decisions/0004: it stands for the paper's trained ancestor).
+            (docs/decisions/0007: it stands for the paper's trained ancestor).
         joint_every: n: of the later steps every n-th trains the whole model, the others marks and masks alone. Such
             a step costs a third of a joint one and is what tells fine classes apart.
         warm_batch_size: samples of such a step.
