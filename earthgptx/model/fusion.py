@@ -60,7 +60,7 @@ class Fusion(nn.Module):
         self.region_projection = Projection(width, language_width)
 
     def init_weights(self) -> None:
-        """Positions start small; half of the heads start by looking where the mark is, half everywhere."""
+        """Positions start small; a ramp of gains from 0 to 6 over the heads draws them to where the mark is."""
         for table in (self.view_embedding, self.positions, self.near_positions, self.no_mark):
             nn.init.normal_(table, std=0.02)
         with torch.no_grad():
@@ -120,7 +120,7 @@ class Fusion(nn.Module):
         present = torch.zeros(views.num_images, num_ranks, dtype=torch.bool, device=marks.device)
         present[views.mark_image, rank] = True
         nobody = self.no_mark.to(marks.dtype).expand(views.num_images, 1, -1)
-        everyone = torch.ones_like(present[:, :1]) if num_ranks else present.new_ones(views.num_images, 1)
+        everyone = present.new_ones(views.num_images, 1)
         per_token = present.repeat_interleave(marks.shape[1], dim=1)
         return torch.cat([nobody, padded.flatten(1, 2)], dim=1), torch.cat([everyone, per_token], dim=1)
 
