@@ -40,10 +40,12 @@ def test_the_command_marks_what_the_python_process_marks(script: ModuleType, tmp
     image = script.draw_scene(tmp_path / "scene.png")
     with Image.open(image) as opened:
         width, height = opened.size
-    marks = script.place_marks(width, height)
-    ask, _ = script.commands(image, marks, "optical", "nano")
+    marks, others = script.place_marks(width, height), script.place_other_marks(width, height)
+    ask, _ = script.commands(image, marks, others, "optical", "nano")
     written = {word[2:]: ask[place + 1] for place, word in enumerate(ask) if word in ("--box", "--point", "--circle")}
     drawn = [Box(*marks[0]), Point(*marks[1]), Ellipse(*marks[2])]
     assert [parse_mark(kind, text) for kind, text in written.items()] == drawn
-    for mark in drawn:
+    new = [Box(*others[0]), Point(*others[1]), Ellipse(*others[2])]
+    for mark in (*drawn, *new):
         check_mark(mark, width, height)
+    assert all(mark.bounds().iou(other.bounds()) == 0 for mark in drawn for other in new)
