@@ -63,8 +63,8 @@ def evaluate(
     features: Annotated[
         Path | None,
         typer.Option(
-            help="Keep the towers' features in this folder, about 0.35 MB a view: a run with other marks is then "
-            "several times faster. Nothing is kept if not given.",
+            help="Keep the towers' features in this folder, about 0.35 MB a view, so that later runs need not encode "
+            "the same views again. Nothing is kept if not given.",
             show_default=False,
         ),
     ] = None,
