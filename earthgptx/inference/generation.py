@@ -37,10 +37,12 @@ class SceneViews:
     Attributes:
         scene: what was looked at.
         near: features of windows by window: the scene's own from the start, zoom windows as marks ask for them.
+        large: SAM's embedding of the whole scene, made when a mask first asks for it; empty where the towers serve.
     """
 
     scene: Scene
     near: dict[Box, VisionFeatures] = field(default_factory=dict)
+    large: list[Tensor] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -138,9 +140,7 @@ class Generator:
             QuestionTooLong: a dialogue and its answer would not fit the language model's positions.
         """
         encoded = [self._encode(request, max_new_tokens) for request in requests]
-        batch = self.processor.collate(encoded, large_images=self._large_images(requests), pad_left=True).to(
-            self.model.device
-        )
+        batch = self.processor.collate(encoded, pad_left=True).to(self.model.device)
         features = VisionFeatures.concatenate(
             [self._see(r.views, e.windows) for r, e in zip(requests, encoded, strict=True)]
         )
@@ -177,10 +177,12 @@ class Generator:
             )
         return encoded
 
-    def _large_images(self, requests: Sequence[Request]) -> list[np.ndarray]:
-        if not self.processor.masks.large_image:
-            return []
-        return [self.processor.render_large(request.views.scene.pixels) for request in requests]
+    def _large_frame(self, views: SceneViews) -> Tensor:
+        """SAM's embedding of a whole scene (1, 256, h, w), encoded once however many questions follow."""
+        if not views.large:
+            image = torch.from_numpy(self.processor.render_large(views.scene.pixels).copy())[None]
+            views.large.append(self.model.pixels.frame_of_large_images(image.to(self.model.device)))
+        return views.large[0]
 
     @torch.inference_mode()
     def _see(self, views: SceneViews, windows: Sequence[Box]) -> VisionFeatures:
@@ -280,7 +282,12 @@ class Generator:
             pix_image=torch.tensor(owners, device=device),
             pix_mark=torch.tensor(numbered, device=device),
         )
-        logits = self.model.draw(torch.stack(states), wanted, features)
+        large = (
+            {owner: self._large_frame(requests[owner].views) for owner in owners}
+            if self.processor.masks.large_image
+            else {}
+        )
+        logits = self.model.draw(torch.stack(states), wanted, features, scene_frames=large)
         for owner, mark, mask in zip(owners, marks, logits, strict=True):
             scene, one = requests[owner].views.scene, encoded[owner]
             frame = one.windows[one.mark_views[mark]] if mark >= 0 else whole_window(scene.width, scene.height)

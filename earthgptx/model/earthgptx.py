@@ -5,6 +5,7 @@ A `Batch` comes in, an `Output` goes out. It holds no layer of its own; what a b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,8 @@ class EarthGPTX(PreTrainedModel):
     base_model_prefix = "earthgptx"
     main_input_name = "token_ids"
     _supports_sdpa = True
+    # A box stays on one device; of the language model, a layer. Typed by the base class.
+    _no_split_modules = ["Vision", "SpatialEncoder", "Fusion", "Pixels", "LlamaDecoderLayer"]  # noqa: RUF012
 
     def __init__(self, config: EarthGPTXConfig) -> None:
         super().__init__(config)
@@ -101,8 +104,25 @@ class EarthGPTX(PreTrainedModel):
             embeddings = embeddings.masked_scatter(places[..., None], tokens.to(embeddings.dtype))
         return embeddings
 
-    def draw(self, pix_states: Tensor, batch: Batch, features: VisionFeatures) -> tuple[Tensor, ...]:
-        """Masks for M `<pix>` states: those bound to a mark in its own view, the others in the scene's frame."""
+    def draw(
+        self,
+        pix_states: Tensor,
+        batch: Batch,
+        features: VisionFeatures,
+        *,
+        scene_frames: Mapping[int, Tensor] | None = None,
+    ) -> tuple[Tensor, ...]:
+        """Masks for M `<pix>` states: those bound to a mark in its own view, the others in the scene's frame.
+
+        Args:
+            pix_states: (M, D_llm).
+            batch: who owns what.
+            features: of the batch's views.
+            scene_frames: `scene_frame` of some images of the batch, where they were kept.
+
+        Raises:
+            MisplacedTokens: more or fewer states than masks wanted.
+        """
         if len(pix_states) != len(batch.pix_mark):
             raise MisplacedTokens(f"The text has {len(pix_states)} <pix> but {len(batch.pix_mark)} masks are wanted.")
         masks: list[Tensor | None] = [None] * len(pix_states)
@@ -117,8 +137,10 @@ class EarthGPTX(PreTrainedModel):
         free = [place for place, mask in enumerate(masks) if mask is None]
         for image in dict.fromkeys(batch.pix_image[free].tolist()):
             places = [place for place in free if int(batch.pix_image[place]) == image]
-            frame = self.scene_frame(batch, features, image).expand(len(places), -1, -1, -1)
-            for place, mask in zip(places, self.pixels(frame, pix_states[places], None), strict=True):
+            kept = (scene_frames or {}).get(image)
+            frame = self.scene_frame(batch, features, image) if kept is None else kept
+            drawn = self.pixels(frame.expand(len(places), -1, -1, -1), pix_states[places], None)
+            for place, mask in zip(places, drawn, strict=True):
                 masks[place] = mask
         return tuple(mask for mask in masks if mask is not None)
 
