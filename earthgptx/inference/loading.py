@@ -6,20 +6,23 @@ import hashlib
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from torch import nn
 from transformers import AutoTokenizer
 
 import earthgptx
-from earthgptx.errors import DeviceUnavailable, UnknownModel
+from earthgptx.errors import BrokenCheckpoint, DeviceUnavailable, UnknownModel
 from earthgptx.inference.assistant import Assistant
 from earthgptx.inference.generation import Generator
 from earthgptx.model.earthgptx import EarthGPTX
 from earthgptx.model.feature_store import FeatureStore
 from earthgptx.model.weights.assembly import assemble
-from earthgptx.model.weights.checkpoint import load_trained, read_configuration
+from earthgptx.model.weights.checkpoint import TRAINED, load_trained, read_configuration
 from earthgptx.processing.processor import processor_for
 from earthgptx.processing.vocabulary import Vocabulary, byte_tokenizer
 
 EMBEDDED = ("nano",)
+WHOLE = ("model.safetensors", "model.safetensors.index.json")  # one file, or the list of many
 VIEWS_VERSION = 1  # raise it when processing.views renders otherwise: kept features are then made anew
 
 
@@ -27,7 +30,8 @@ def load(name_or_folder: str | Path = "nano", *, device: str = "cpu", features: 
     """Loads a model.
 
     Args:
-        name_or_folder: "nano", or the folder of a checkpoint (as `earthgptx train` writes it).
+        name_or_folder: "nano", or the folder of a checkpoint: as `earthgptx train` writes it, or as `save_pretrained`
+            of the model and of its tokenizer do.
         device: where it runs.
         features: folder where the towers' features are kept across processes, those of other towers apart; None
             keeps them in memory alone.
@@ -41,21 +45,45 @@ def load(name_or_folder: str | Path = "nano", *, device: str = "cpu", features: 
     """
     check_device(device)
     folder = checkpoint_folder(name_or_folder)
-    config = read_configuration(folder)
-    assembled = assemble(config, random_start=False)
-    store = None if features is None else open_features(features, assembled.model)
-    load_trained(assembled.model, folder)
-    model = assembled.model
+    model, tokenizer_folder = _whole_model(folder) if is_whole(folder) else _trained_model(folder)
+    store = None if features is None else open_features(features, model)
     model.language.to(torch.bfloat16)
     model.requires_grad_(False)
-    model.to(device)  # type: ignore[arg-type]  # transformers wraps nn.Module.to without its types
+    nn.Module.to(model, device)  # transformers wraps its own `to` without types
     tokenizer = (
-        byte_tokenizer(config.base_vocabulary_size)
-        if assembled.tokenizer_folder is None
-        else AutoTokenizer.from_pretrained(assembled.tokenizer_folder)
+        byte_tokenizer(model.config.base_vocabulary_size)
+        if tokenizer_folder is None
+        else AutoTokenizer.from_pretrained(tokenizer_folder)
     )
-    processor = processor_for(config, Vocabulary.of(tokenizer))
+    processor = processor_for(model.config, Vocabulary.of(tokenizer))
     return Assistant(Generator(model, processor, store))
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder holds all weights, as `save_pretrained` writes them, and not what was trained alone."""
+    return not (folder / TRAINED).is_file() and any((folder / name).is_file() for name in WHOLE)
+
+
+def _trained_model(folder: Path) -> tuple[EarthGPTX, Path | None]:
+    """A model from its size's packages and a checkpoint of ours, and where its tokenizer lies."""
+    assembled = assemble(read_configuration(folder), random_start=False)
+    load_trained(assembled.model, folder)
+    return assembled.model, assembled.tokenizer_folder
+
+
+def _whole_model(folder: Path) -> tuple[EarthGPTX, Path | None]:
+    """A model with all its weights in one folder, the tokenizer beside them; `tiny` needs no tokenizer file."""
+    config = read_configuration(folder, weights=None)
+    has_tokenizer = (folder / "tokenizer.json").is_file()
+    if not has_tokenizer and config.size_name != "tiny":
+        raise BrokenCheckpoint(f"{folder} holds a model but no tokenizer.json.")
+    try:
+        model = EarthGPTX.from_pretrained(folder, config=config)
+    except (SafetensorError, OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise BrokenCheckpoint(f"The weights in {folder} cannot be read: {reason}") from error
+    model.vision.to(torch.bfloat16)
+    return model.eval(), folder if has_tokenizer else None
 
 
 def check_device(name: str) -> None:

@@ -46,14 +46,18 @@ def save_trained(model: EarthGPTX, folder: Path, *, base: dict[str, Tensor] | No
     return folder
 
 
-def read_configuration(folder: Path) -> EarthGPTXConfig:
+def read_configuration(folder: Path, *, weights: str | None = TRAINED) -> EarthGPTXConfig:
     """The configuration of a checkpoint folder.
+
+    Args:
+        folder: of the checkpoint.
+        weights: file that must lie beside it; None where the caller has found its weights.
 
     Raises:
         BrokenCheckpoint: there is none, or it is not ours.
     """
     path = folder / "config.json"
-    if not path.is_file() or not (folder / TRAINED).is_file():
+    if not path.is_file() or (weights is not None and not (folder / weights).is_file()):
         raise BrokenCheckpoint(f"{folder} is not a checkpoint: it needs config.json and {TRAINED}.")
     try:
         loaded = json.loads(path.read_text())
