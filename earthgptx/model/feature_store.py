@@ -29,6 +29,12 @@ def pixel_key(pixels: np.ndarray) -> str:
     return digest.hexdigest()[:20]
 
 
+def file_stamp(path: Path) -> tuple[int, int]:
+    """Size in bytes and time of the last change in nanoseconds: what tells that a file is not the one that was read."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
 def feature_key(image_key: str, window: Box) -> Key:
     """Name of a window of an image; fractions of pixels are kept, for odd sizes cut in two."""
     return f"{image_key}@{window.x0:g},{window.y0:g},{window.x1:g},{window.y1:g}"
@@ -67,6 +73,7 @@ class FeatureStore:
         self._images_path.touch()
         self.index: dict[Key, int] = {}
         self.image_keys: dict[str, str] = {}
+        self._stamps: dict[str, tuple[int, int]] = {}
         self._load()
 
     def _load(self) -> None:
@@ -83,14 +90,33 @@ class FeatureStore:
             file.truncate(2 * self.record * self.num_records)
         _write_lines(self._index_path, lines)
         names = _whole_lines(self._images_path)
-        self.image_keys = dict(json.loads(line) for line in names)
+        for image_id, key, *stamp in map(json.loads, names):
+            self._remember(image_id, key, (stamp[0], stamp[1]) if stamp else None)
         _write_lines(self._images_path, names)
 
-    def name_image(self, image_id: str, key: str) -> None:
-        """Remembers the content key of a dataset's image, so that training need not open it again."""
-        self.image_keys[image_id] = key
+    def name_image(self, image_id: str, key: str, stamp: tuple[int, int] | None = None) -> None:
+        """Remembers the content key of a dataset's image, so that training need not open it again.
+
+        Args:
+            image_id: in its dataset.
+            key: `pixel_key` of its pixels.
+            stamp: `file_stamp` of its file, by which a changed file is noticed.
+        """
+        self._remember(image_id, key, stamp)
         with self._images_path.open("a") as file:
-            file.write(json.dumps([image_id, key]) + "\n")
+            file.write(json.dumps([image_id, key, *(stamp or ())]) + "\n")
+
+    def known_key(self, image_id: str, stamp: tuple[int, int]) -> str | None:
+        """The content key of an image, or None where it has none or its file has changed.
+
+        A name that was written without a stamp, as early stores did, is taken at its word.
+        """
+        return self.image_keys.get(image_id) if self._stamps.get(image_id, stamp) == stamp else None
+
+    def _remember(self, image_id: str, key: str, stamp: tuple[int, int] | None) -> None:
+        self.image_keys[image_id] = key
+        if stamp is not None:
+            self._stamps[image_id] = stamp
 
     def __contains__(self, key: Key) -> bool:
         return key in self.index

@@ -15,7 +15,7 @@ from earthgptx.data.freeform import FIXED_MARKS, fixed_mark
 from earthgptx.data.imagery import Scene
 from earthgptx.data.sample import LabelledImage
 from earthgptx.model.earthgptx import EarthGPTX
-from earthgptx.model.feature_store import FeatureStore, feature_key, pixel_key
+from earthgptx.model.feature_store import FeatureStore, feature_key, file_stamp, pixel_key
 from earthgptx.processing.processor import Processor
 from earthgptx.shapes import Box
 
@@ -56,12 +56,13 @@ def fill_store(
     """
     for image in images:
         windows = wanted_windows(image, processor, seed)
-        key = store.image_keys.get(image.id)
+        stamp = file_stamp(image.path)
+        key = store.known_key(image.id, stamp)
         pixels = None
         if key is None:
             pixels = Scene.open(image.path, sensor=image.sensor).pixels
             key = pixel_key(pixels)
-            store.name_image(image.id, key)
+            store.name_image(image.id, key, stamp)
         missing = [window for window in windows if feature_key(key, window) not in store]
         on_views(len(windows) - len(missing))
         if not missing:
