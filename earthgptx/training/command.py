@@ -66,7 +66,7 @@ def train(
 
 def export(recipe: TrainingRecipe, model: EarthGPTX, folder: Path) -> Path:
     """Writes what was trained, the language model's attention as a difference from the parts it started from."""
-    pretrained = assemble(configuration_of(recipe)).model.state_dict()
+    pretrained = assemble(configuration_of(recipe), random_start=False).model.state_dict()
     attention = {name: value for name, value in pretrained.items() if name.startswith(ATTENTION)}
     return save_trained(model, folder, base=attention, bits=recipe.difference_bits)
 
@@ -180,12 +180,13 @@ def labelled_images(recipe: TrainingRecipe, split: str) -> list[LabelledImage]:
 
 
 def _write_settings(folder: Path, recipe: TrainingRecipe, step: int) -> None:
-    """`run.json`: the recipe as it is now, and for every start from which step, by which code and where."""
+    """`run.json`: the recipe as it is now, and of every start its recipe, its step, by which code and where."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "run.json"
     earlier = json.loads(path.read_text()).get("starts", []) if path.exists() else []
     start = {
         "step": step,
+        "recipe": asdict(recipe),
         "git_commit": git_commit(Path(__file__).parent),
         "versions": versions(),
         "machine": machine(),
