@@ -61,6 +61,7 @@ def assemble(config: EarthGPTXConfig, *, cache: Path | None = None, random_start
     with nullcontext() if random_start else no_init_weights():
         model = EarthGPTX(config)
     model.language.llama.load_state_dict(parts.language(), strict=True)
+    model.language.llama.tie_weights()  # without a random start nobody has done so yet
     model.vision.vit.load_state_dict(parts.dinov2(), strict=True)
     if model.vision.cnn is not None:
         model.vision.cnn.load_state_dict(parts.efficientnet(), strict=True)
