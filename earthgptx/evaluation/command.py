@@ -93,10 +93,7 @@ def evaluate(
     )
     started = time.monotonic()
     asked = pose(benchmark, conditions)  # before the model is loaded and an earlier run's answers are moved away
-    run = BENCHMARKS[benchmark]
-    if benchmark == "roc":
-        # Loaded before the first question: a missing embedding model should not show itself after the last.
-        run = functools.partial(run, embed=load_minilm())
+    run = _benchmark(benchmark)
     assistant = load(model, device=device, features=features)
     # Everything that changes an answer. Limit and batch size do not: they may differ when a run is resumed.
     settings: dict[str, str | int | float | None] = {
@@ -133,6 +130,11 @@ def _check(benchmark: str) -> None:
         raise UnknownBenchmark(f"There is no benchmark {benchmark!r}; choose one of {', '.join(BENCHMARKS)}.")
     if benchmark == "captioning" and find_spec("pycocoevalcap") is None:
         raise MissingExtra("Captions are scored by pycocoevalcap: pip install 'earthgptx[eval]'.")
+
+
+def _benchmark(name: str) -> Callable[..., Scores]:
+    """The benchmark, its embeddings loaded: a missing model should not show itself after the last question."""
+    return functools.partial(BENCHMARKS[name], embed=load_minilm()) if name == "roc" else BENCHMARKS[name]
 
 
 def _check_out(out: Path) -> None:
