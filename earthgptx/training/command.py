@@ -21,7 +21,7 @@ from earthgptx.model.configuration import EarthGPTXConfig
 from earthgptx.model.earthgptx import EarthGPTX
 from earthgptx.model.sizes import SIZES
 from earthgptx.model.weights.assembly import assemble
-from earthgptx.model.weights.checkpoint import ATTENTION, save_trained
+from earthgptx.model.weights.checkpoint import ATTENTION, load_trained, save_trained
 from earthgptx.processing.processor import processor_for
 from earthgptx.processing.vocabulary import Vocabulary, byte_tokenizer
 from earthgptx.provenance import git_commit, machine, versions
@@ -77,6 +77,8 @@ def build(recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = lamb
     config = configuration_of(recipe)
     device = _device(recipe.device)
     assembled = assemble(config)
+    if recipe.start_from:
+        load_trained(assembled.model, Path(recipe.start_from))
     nn.Module.to(assembled.model, device)  # transformers wraps its own `to` without types
     tokenizer = (
         byte_tokenizer(config.base_vocabulary_size)

@@ -31,6 +31,7 @@ class TrainingRecipe:
         dataset_weights: share of each set among those that can serve a task.
         policy: what is trained (model.earthgptx.trainable_parameters).
         overrides: changes to the model's configuration, "box.field" to value, for ablations.
+        start_from: folder of a checkpoint that the run starts from, "" for a random start of what no package holds.
         warm_steps: steps on region-text alignment and masks alone, without the language model
             (docs/decisions/0007: it stands for the paper's trained ancestor).
         joint_every: n: of the later steps every n-th trains the whole model, the others marks and masks alone. Such
@@ -62,6 +63,7 @@ class TrainingRecipe:
     dataset_weights: dict[str, float] = field(default_factory=dict)
     policy: str = "scratch"
     overrides: dict[str, int | float | str | bool] = field(default_factory=dict)
+    start_from: str = ""
     warm_steps: int = 0
     joint_every: int = 1
     warm_batch_size: int = 16
