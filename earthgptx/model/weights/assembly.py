@@ -18,7 +18,7 @@ from earthgptx.model.configuration import EarthGPTXConfig
 from earthgptx.model.earthgptx import EarthGPTX
 from earthgptx.model.weights.nano import prepare_nano
 
-WORD_GAIN = 12.0  # brings tiny's fresh words, of length 0.16, to 1.9: logits up to 15
+WORD_LENGTH = 2.0  # of tiny's random words: times the 8 of a normalised state, logits up to 16
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,15 @@ def _draw_parts(model: EarthGPTX) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         parts = EarthGPTX(model.config)
-    with torch.no_grad():
-        # A trained model's words are long enough for one logit to rise far above the crowd's; fresh ones are not.
-        parts.language.llama.model.embed_tokens.weight.mul_(WORD_GAIN)
-    model.language.llama.load_state_dict(parts.language.llama.state_dict())
+        llama = parts.language.llama
+        with torch.no_grad():
+            # Fresh weights of transformers are so small that layers hardly change a state and no logit rises above the
+            # crowd's; these keep a state's size, as a trained model's do.
+            for weight in llama.parameters():
+                if weight.ndim == 2:
+                    weight.normal_(std=weight.shape[1] ** -0.5)
+            llama.get_input_embeddings().weight.mul_(WORD_LENGTH)
+    model.language.llama.load_state_dict(llama.state_dict())
     model.vision.load_state_dict(parts.vision.state_dict())
 
 
