@@ -14,7 +14,8 @@ from types import FrameType, TracebackType
 class Interruption:
     """While it is entered, the first Ctrl-C sets `is_asked`; a second one ends the run at once, as usual.
 
-    Outside the main thread, where Python delivers no signals, it changes nothing.
+    Outside the main thread, where Python delivers no signals, it changes nothing; nor where Ctrl-C is ignored, as a
+    shell has it for jobs in the background.
     """
 
     def __init__(self) -> None:
@@ -22,7 +23,8 @@ class Interruption:
         self._before: Callable[[int, FrameType | None], object] | int | None = None
 
     def __enter__(self) -> Interruption:
-        if threading.current_thread() is threading.main_thread():
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             self._before = signal.signal(signal.SIGINT, self._ask)
         return self
 

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from earthgptx.training.interruption import Interruption
 
 
-def press_ctrl_c() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-def test_the_first_is_noted_and_the_second_ends():
-    before = signal.getsignal(signal.SIGINT)
+def test_the_first_is_noted_and_the_second_ends(press_ctrl_c: Callable[[], None]):
     with Interruption() as interruption:
         assert not interruption.is_asked
         press_ctrl_c()
         assert interruption.is_asked
         with pytest.raises(KeyboardInterrupt):
             press_ctrl_c()
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     with pytest.raises(KeyboardInterrupt):
         press_ctrl_c()
+
+
+def test_a_job_in_the_background_stays_deaf(press_ctrl_c: Callable[[], None]):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Interruption() as interruption:
+        press_ctrl_c()
+    assert not interruption.is_asked
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_other_threads_go_without():
