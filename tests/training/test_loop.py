@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -40,10 +38,6 @@ def at_step(trainer: Trainer, step: int, happens: Callable[[], object]) -> None:
     trainer.train_step = interrupted  # type: ignore[method-assign]
 
 
-def press_ctrl_c() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
-
-
 def be_killed() -> None:
     raise Killed
 
@@ -65,8 +59,8 @@ def test_a_whole_run_writes_a_line_a_step_and_its_state(uninterrupted: Trainer):
     losses = written_losses(uninterrupted.folder)
     assert [line["step"] for line in losses] == [1, 2, 3, 4, 5, 6]
     assert all(math.isfinite(value) for line in losses for value in line.values())
-    # Marks and masks alone: the warm-up, and every third step after it.
-    assert [line["words"] > 0 for line in losses] == [False, False, True, False, True, True]
+    # Marks and masks alone: the warm-up, and every other step after it.
+    assert [line["words"] > 0 for line in losses] == [False, False, True, False, True, False]
     state = newest_state(uninterrupted.folder)
     assert state is not None
     assert state.step == WARM_STEPS + STEPS
@@ -74,7 +68,9 @@ def test_a_whole_run_writes_a_line_a_step_and_its_state(uninterrupted: Trainer):
 
 
 @pytest.mark.parametrize("step", [1, 3])
-def test_ctrl_c_saves_and_the_run_goes_on_exactly(data: Path, tmp_path: Path, uninterrupted: Trainer, step: int):
+def test_ctrl_c_saves_and_the_run_goes_on_exactly(
+    data: Path, tmp_path: Path, uninterrupted: Trainer, press_ctrl_c: Callable[[], None], step: int
+):
     first = small_trainer(data, tmp_path, warm_steps=WARM_STEPS, steps=STEPS)
     assert not first.resume()
     at_step(first, step, press_ctrl_c)
@@ -185,14 +181,11 @@ def one_of_each_task(trainer: Trainer) -> TrainingBatch:
 
 def test_ten_samples_of_all_tasks_are_learned_by_heart(data: Path, tmp_path: Path):
     """Words and masks, with everything frozen that is frozen in earnest; random towers are informative enough."""
-    steps = 150
-    rates = {"learning_rate": 5e-3, "language_learning_rate": 1.2e-2}
+    steps = 60
+    rates = {"learning_rate": 5e-3, "language_learning_rate": 1e-2, "warm_up_share": 0.05}
     trainer = small_trainer(data, tmp_path, warm_steps=0, joint_every=1, steps=steps, **rates)
     batch = one_of_each_task(trainer)
-    losses = []
-    for k in range(steps):
-        losses.append(trainer.train_step(batch))
-        print(k, losses[-1]) if k % 10 == 9 else None
+    losses = [trainer.train_step(batch) for _ in range(steps)]
     assert losses[0]["words"] > 5
     assert losses[-1]["words"] < 0.1
     assert losses[-1]["alignment"] < 0.1
