@@ -1,0 +1,60 @@
+"""`earthgptx` with a `kill -9` inside: python killed_run.py MOMENT train ... dies at that moment, as if the power went.
+
+A signal from outside would come at another moment each time; this one always comes at the worst.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from earthgptx.cli import main
+from earthgptx.model.feature_store import FeatureStore
+from earthgptx.model.features import VisionFeatures
+
+STEP = 4  # of the kill while a checkpoint is written
+
+
+def die() -> None:
+    """No handler, no `finally`, no flush."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_while_caching() -> None:
+    """In the fifth record: its numbers are on disk, its name is not."""
+    whole_append = FeatureStore.append
+
+    def append(self: FeatureStore, keys: Sequence[str], features: VisionFeatures) -> None:
+        if len(self.index) < 4:
+            whole_append(self, keys, features)
+            return
+        with (self.folder / "records.bin").open("ab") as file:
+            file.write(b"\1" * self.record)  # half of a record
+        die()
+
+    FeatureStore.append = append  # type: ignore[method-assign]
+
+
+def die_while_saving() -> None:
+    """With half of a checkpoint written."""
+    whole_save = torch.save
+
+    def save(content: Any, file: Any) -> None:
+        if content["step"] != STEP:
+            whole_save(content, file)
+            return
+        file.write(b"half a checkpoint")
+        file.flush()
+        die()
+
+    torch.save = save  # type: ignore[assignment]
+
+
+if __name__ == "__main__":
+    {"caching": die_while_caching, "saving": die_while_saving}[sys.argv.pop(1)]()
+    main()
