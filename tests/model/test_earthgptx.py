@@ -44,7 +44,7 @@ SITUATIONS: dict[str, list[Sample]] = {
         dialogue_sample(LARGE, MARKS[:2], answer=f"{BOUND}\n{UNBOUND}", targets=OBJECTS * 2),
     ],
 }
-# fp32, tiny: the worst difference seen over all tests below is 2.2e-6 for logits of about 1.
+# fp32: the worst measured over all tests below is 7.2e-6 for logits up to 10, 4.2e-7 for tokens, less for masks.
 CLOSE = {"atol": 1e-5, "rtol": 1e-4}
 
 

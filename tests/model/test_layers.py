@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from earthgptx.model.layers import Attention, hiding_bias
 
 WIDTH, HEADS = 24, 3
-CLOSE = {"atol": 1e-6, "rtol": 1e-5}  # fp32; worst measured 2.4e-7 for outputs of about 0.2
+CLOSE = {"atol": 1e-6, "rtol": 1e-5}  # fp32; worst measured 4.8e-7 for gradients up to 5
 
 
 @pytest.fixture
