@@ -83,7 +83,7 @@ def _draw_parts(model: EarthGPTX) -> None:
             for weight in llama.parameters():
                 if weight.ndim == 2:
                     weight.normal_(std=weight.shape[1] ** -0.5)
-            llama.get_input_embeddings().weight.mul_(WORD_LENGTH)
+            llama.model.embed_tokens.weight.mul_(WORD_LENGTH)
     model.language.llama.load_state_dict(llama.state_dict())
     model.vision.load_state_dict(parts.vision.state_dict())
 
