@@ -117,7 +117,7 @@ def roc(
         asked: what `pose` gives.
         journal: the run's answers.
         embed: sentence embeddings for SS.
-        batch_size: questions answered together; changes time and memory, no answer.
+        batch_size: questions answered together; bf16 rounds otherwise in another batch, so a close word can differ.
         progress: is told how far the run is.
     """
     predictions = _ask(assistant, asked, journal, _record_labels, batch_size, progress, _answer_tokens(asked))
@@ -163,7 +163,7 @@ def grounding(
         assistant: who is asked.
         asked: what `pose` gives.
         journal: the run's answers, masks included.
-        batch_size: questions answered together; changes time and memory, no answer.
+        batch_size: questions answered together; bf16 rounds otherwise in another batch, so a close word can differ.
         progress: is told how far the run is.
     """
     predictions = _ask(assistant, asked, journal, _record_masks, batch_size, progress, _answer_tokens(asked))
@@ -198,7 +198,7 @@ def captioning(
         assistant: who is asked.
         asked: what `pose` gives.
         journal: the run's answers.
-        batch_size: questions answered together; changes time and memory, no answer.
+        batch_size: questions answered together; bf16 rounds otherwise in another batch, so a close word can differ.
         progress: is told how far the run is.
     """
     predictions = _ask(assistant, asked, journal, _record_caption, batch_size, progress, MAX_CAPTION_TOKENS)

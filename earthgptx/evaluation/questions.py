@@ -2,7 +2,7 @@
 
 An image is encoded once for all its questions. Questions of one window of images are sorted by their number
 of marks before they are cut into batches, so that a batch holds prompts of much the same length; since
-batching changes no answer, the order is free. This module neither knows what is asked nor scores what comes
+each question is a dialogue of its own, the order is free. This module neither knows what is asked nor scores what comes
 back.
 """
 
@@ -63,7 +63,7 @@ class Conditions:
         seed: picks the fixed marks, and the images where `limit` is set.
         regions_per_question: most regions marked in one question; 4 is what training mostly shows
             (data.instructions.MAX_REGIONS; one question in five may hold up to 8).
-        batch_size: questions answered together; changes time and memory, no answer.
+        batch_size: questions answered together; bf16 rounds otherwise in another batch, so a close word can differ.
         limit: ask about this many images of each data set at most; None asks about all.
     """
 

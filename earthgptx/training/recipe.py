@@ -35,7 +35,7 @@ class TrainingRecipe:
         warm_steps: steps on region-text alignment and masks alone, without the language model
             (docs/decisions/0007: it stands for the paper's trained ancestor).
         joint_every: n: of the later steps every n-th trains the whole model, the others marks and masks alone. Such
-            a step costs a third of a joint one and is what tells fine classes apart.
+            a step costs less than half of a joint one and is what tells fine classes apart.
         warm_batch_size: samples of such a step.
         warm_task_weights, warm_dataset_weights: shares in such steps; empty for those of the joint steps.
         steps: steps of the whole model.

@@ -89,7 +89,7 @@ def _draw_parts(model: EarthGPTX) -> None:
 
 
 def _finish(model: EarthGPTX) -> EarthGPTX:
-    """Frozen towers in bf16, the CNN channels-last (4 x faster on CPU), projections as loud as words."""
+    """Frozen towers in bf16, the CNN channels-last (faster on CPU), projections as loud as words."""
     model.vision.to(torch.bfloat16)
     if model.vision.cnn is not None:
         model.vision.cnn.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in its stub
