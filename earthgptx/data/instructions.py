@@ -359,6 +359,7 @@ def _sample(
         turns=(Turn("user", question), Turn("model", answer)),
         targets=targets,
         task=task,
+        orientation=image.orientation,
     )
 
 

@@ -94,6 +94,7 @@ class LabelledImage:
         objects: the labelled objects, in the order of the dataset's file; this order numbers them.
         captions: whole-image captions, as many as the dataset has.
         scene: the canonical name of the scene's class, where the dataset has one.
+        orientation: how its pixels are turned after they are read, see `orientation.oriented`; 0 as on file.
     """
 
     id: str
@@ -105,6 +106,7 @@ class LabelledImage:
     objects: tuple[LabelledObject, ...] = ()
     captions: tuple[str, ...] = ()
     scene: str | None = None
+    orientation: int = 0
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ class Sample:
         turns: user and model in turn, the user first.
         targets: the truth of the k-th ``<pix>`` of the model's turns, in order of appearance.
         task: one of `instructions.TASKS`, or "dialogue" for data from elsewhere.
+        orientation: how the pixels are turned after they are read, as in `LabelledImage`.
     """
 
     id: str
@@ -176,6 +179,7 @@ class Sample:
     turns: tuple[Turn, ...]
     targets: tuple[PixelTarget, ...]
     task: str
+    orientation: int = 0
 
 
 def check_sample(sample: Sample) -> Sample:
@@ -260,6 +264,8 @@ def render(sample: Sample, *, root: Path | None = None) -> str:
         "masks": [[index[item] for item in target.objects] for target in sample.targets],
         "objects": [_object_to_json(item) for item in objects],
     }
+    if sample.orientation:
+        record["orientation"] = sample.orientation
     return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -295,6 +301,7 @@ def parse(line: str, *, root: Path | None = None, where: str = "the line") -> Sa
                 PixelTarget(tuple(objects[position] for position in positions)) for positions in record.get("masks", ())
             ),
             task=str(record.get("task", "dialogue")),
+            orientation=int(record.get("orientation", 0)),
         )
     except json.JSONDecodeError as error:
         raise MalformedDataset(f"{where} is not JSON: {error.msg} at character {error.pos}.") from error

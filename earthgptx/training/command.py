@@ -15,6 +15,7 @@ from torch import nn
 from transformers import AutoTokenizer, PreTrainedConfig
 
 from earthgptx.data.datasets import available
+from earthgptx.data.orientation import oriented
 from earthgptx.data.sample import LabelledImage
 from earthgptx.errors import MalformedRecipe
 from earthgptx.model.configuration import EarthGPTXConfig
@@ -177,7 +178,8 @@ def labelled_images(recipe: TrainingRecipe, split: str) -> list[LabelledImage]:
     placed = []
     for name, images in groups.items():
         chosen = random.Random(recipe.seed).sample(images, len(images))[: recipe.datasets[name]]
-        placed += [((place + 0.5) / len(chosen), name, image) for place, image in enumerate(chosen)]
+        shown = [oriented(image, turn) for turn in range(recipe.orientations.get(name, 1)) for image in chosen]
+        placed += [((place + 0.5) / len(shown), name, image) for place, image in enumerate(shown)]
     return [image for _, _, image in sorted(placed, key=lambda entry: entry[:2])]
 
 

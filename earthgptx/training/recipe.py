@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from earthgptx.data.instructions import TASKS
+from earthgptx.data.orientation import NUM_ORIENTATIONS
 from earthgptx.errors import MalformedRecipe
 
 POLICIES = ("paper", "scratch")  # as in model.earthgptx.trainable_parameters
@@ -27,6 +28,7 @@ class TrainingRecipe:
         size: a name in model.sizes.SIZES.
         data: folder laid out like docs/data.md says.
         datasets: names of the sets, with the most images taken of each (None: all).
+        orientations: of how many of the eight mirrored and turned copies a set's images are seen in (1: as on file).
         task_weights: share of each task in the mixture.
         dataset_weights: share of each set among those that can serve a task.
         policy: what is trained (model.earthgptx.trainable_parameters).
@@ -60,6 +62,7 @@ class TrainingRecipe:
     data: str
     datasets: dict[str, int | None]
     task_weights: dict[str, float]
+    orientations: dict[str, int] = field(default_factory=dict)
     dataset_weights: dict[str, float] = field(default_factory=dict)
     policy: str = "scratch"
     overrides: dict[str, int | float | str | bool] = field(default_factory=dict)
@@ -90,6 +93,9 @@ class TrainingRecipe:
         for name in ("steps", "batch_size", "warm_batch_size", "joint_every"):
             if getattr(self, name) < 1:
                 raise MalformedRecipe(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        for name, number in self.orientations.items():
+            if not 1 <= number <= NUM_ORIENTATIONS:
+                raise MalformedRecipe(f"orientations of {name!r} is {number}; it must be from 1 to {NUM_ORIENTATIONS}.")
         if self.warm_steps < 0:
             raise MalformedRecipe(f"warm_steps is {self.warm_steps}; it must be at least 0.")
         if self.policy not in POLICIES:

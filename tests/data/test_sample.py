@@ -58,6 +58,7 @@ def samples(draw):
         turns=turns,
         targets=tuple(targets),
         task="roc",
+        orientation=draw(st.integers(0, 7)),
     )
 
 

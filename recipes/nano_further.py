@@ -1,0 +1,42 @@
+"""nano goes on from its shipped weights: all of HIT-UAV, turned chips, and more captions."""
+
+from __future__ import annotations
+
+from earthgptx.training.recipe import TrainingRecipe
+
+
+def recipe() -> TrainingRecipe:
+    """The second run of nano: no warm-up, fine classes and captions foremost."""
+    return TrainingRecipe(
+        name="nano-further",
+        size="nano",
+        data="../shared/data",
+        start_from="checkpoints/nano",
+        datasets={"vhr10": None, "ssdd": None, "hituav": None, "rsicd": None, "sar_acd": None, "mstar": None},
+        # Chips are few and a scene seen from above has no right way up. MSTAR is only mirrored across the line of
+        # sight: a shadow falls away from the radar in every real chip.
+        orientations={"sar_acd": 8, "rsicd": 4, "mstar": 2},
+        task_weights={
+            "roc": 0.32,
+            "segment_region": 0.06,
+            "image_caption": 0.40,
+            "region_caption": 0.04,
+            "scene": 0.02,
+            "relation": 0.02,
+            "segment_class": 0.04,
+            "grounded_caption": 0.03,
+            "count": 0.04,
+            "vqa": 0.03,
+        },
+        dataset_weights={"hituav": 4.0, "vhr10": 1.5, "ssdd": 0.7, "sar_acd": 3.0, "mstar": 2.0, "rsicd": 1.0},
+        joint_every=3,
+        warm_batch_size=24,
+        warm_task_weights={"roc": 0.93, "segment_region": 0.07},
+        warm_dataset_weights={"hituav": 6.0, "vhr10": 0.8, "ssdd": 0.2, "sar_acd": 4.0, "mstar": 2.5},
+        steps=2000,
+        batch_size=16,
+        learning_rate=5e-4,
+        language_learning_rate=2e-4,
+        difference_bits=4,
+        features="cache/features-nano",
+    )
