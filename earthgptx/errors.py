@@ -81,6 +81,18 @@ class MalformedDataset(EarthGPTXError):
     """A dataset's folder or annotation file is not laid out as its adapter expects."""
 
 
+class MalformedCorpus(EarthGPTXError):
+    """A built corpus is missing, incomplete, or not what its manifest says."""
+
+
+class EndpointFailed(EarthGPTXError):
+    """A vision-language model's endpoint cannot be used: unreachable, not authorised, or it speaks otherwise."""
+
+
+class BudgetSpent(EarthGPTXError):
+    """The money or tokens that the user allowed are used up; what was made so far is kept."""
+
+
 class UnknownBenchmark(EarthGPTXError):
     """The benchmark's name is none of those that can be run."""
 

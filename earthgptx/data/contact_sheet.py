@@ -13,8 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from earthgptx.data.drawing import Colour, Label, colour_of, draw_labels, draw_mark, tinted
-from earthgptx.data.imagery import Scene
-from earthgptx.data.orientation import oriented_pixels
+from earthgptx.data.pixels import pixels_of
 from earthgptx.data.sample import Sample
 from earthgptx.errors import MalformedDataset
 from earthgptx.shapes import Box, Point
@@ -117,7 +116,7 @@ def mask_colours(sample: Sample) -> list[Colour]:
 
 def _picture(sample: Sample) -> Image.Image:
     """The image in the middle of a cell-wide strip, masks below marks below numbers."""
-    pixels = oriented_pixels(Scene.open(sample.image, sensor=sample.sensor).pixels, sample.orientation)
+    pixels = pixels_of(sample)
     height, width = pixels.shape[:2]
     factor = min(CELL_WIDTH / width, PICTURE_HEIGHT / height, MAX_MAGNIFICATION)
     shown = (max(1, round(width * factor)), max(1, round(height * factor)))

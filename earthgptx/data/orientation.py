@@ -77,8 +77,13 @@ def _oriented_object(item: LabelledObject, image: LabelledImage, orientation: in
         return (y, x) if orientation & _TRANSPOSED else (x, y)
 
     (xa, ya), (xb, yb) = moved(item.box.x0, item.box.y0), moved(item.box.x1, item.box.y1)
-    return LabelledObject(
+
+    def turned(polygon: Polygon) -> Polygon:
+        return Polygon(tuple(moved(x, y) for x, y in polygon.points))
+
+    return replace(
+        item,
         box=Box(min(xa, xb), min(ya, yb), max(xa, xb), max(ya, yb)),
-        label=item.label,
-        polygons=tuple(Polygon(tuple(moved(x, y) for x, y in polygon.points)) for polygon in item.polygons),
+        polygons=tuple(map(turned, item.polygons)),
+        rotated=None if item.rotated is None else turned(item.rotated),
     )

@@ -1,35 +1,22 @@
-"""The nouns of labelled data, and their form on disk.
+"""The nouns of labelled data.
 
 A `LabelledImage` is what a dataset's own files say; a `Sample` is one dialogue about one image, ready to be
-trained on or scored. Samples are written as JSON Lines in the paper's form (``regions`` and
-``conversations``); reading what was written gives the same sample back. Pixels are never looked at here.
+trained on or scored. `sample_file` writes and reads them. Pixels are never looked at here.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from earthgptx.errors import MalformedDataset
-from earthgptx.shapes import Box, Mark, Polygon, mark_from_json, rasterise_polygons
+from earthgptx.shapes import Box, Mark, Polygon, rasterise_polygons
 
-# Names that the paper and its relatives give to the two speakers.
-_ROLES: dict[str, Literal["user", "model"]] = {
-    "user": "user",
-    "human": "user",
-    "model": "model",
-    "gpt": "model",
-    "assistant": "model",
-    "bot": "model",
-}
 _REGION_NUMBER = re.compile(r"<Region (\d+)>")
 _PIX = "<pix>"
 
@@ -43,11 +30,17 @@ class LabelledObject:
         label: its canonical class name, as in `datasets.class_names`.
         polygons: the parts of its outline in image pixels, whose union is the object; empty where the dataset
             has only a box.
+        rotated: the four corners of a box that follows the object's own direction, where the dataset has one.
+        attributes: what the dataset says of it in a word each, as in "white" or "small".
+        descriptions: phrases or sentences of the dataset about this object alone.
     """
 
     box: Box
     label: str
     polygons: tuple[Polygon, ...] = ()
+    rotated: Polygon | None = None
+    attributes: tuple[str, ...] = ()
+    descriptions: tuple[str, ...] = ()
 
     @property
     def has_mask(self) -> bool:
@@ -74,11 +67,29 @@ class LabelledObject:
 
     def flipped(self, width: int) -> LabelledObject:
         """The same object after the image is mirrored left to right."""
-        polygons = tuple(polygon.flipped(width) for polygon in self.polygons)
-        return LabelledObject(box=self.box.flipped(width), label=self.label, polygons=polygons)
+        return replace(
+            self,
+            box=self.box.flipped(width),
+            polygons=tuple(polygon.flipped(width) for polygon in self.polygons),
+            rotated=None if self.rotated is None else self.rotated.flipped(width),
+        )
 
     def _rings(self) -> list[tuple[tuple[float, float], ...]]:
         return [polygon.points for polygon in self.polygons] or [self.box.outline()]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """What a dataset says of two objects of one image, as in (0, "parked on", 3).
+
+    Attributes:
+        subject, object: indices in `LabelledImage.objects`.
+        predicate: the words between them, in lower case.
+    """
+
+    subject: int
+    predicate: str
+    object: int
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,9 @@ class LabelledImage:
         objects: the labelled objects, in the order of the dataset's file; this order numbers them.
         captions: whole-image captions, as many as the dataset has.
         scene: the canonical name of the scene's class, where the dataset has one.
+        relations: what the dataset says of pairs of objects.
+        window: the part of the file that this image is, in pixels of the file; None for all of it. Everything else
+            here is in the window's own pixels.
         orientation: how its pixels are turned after they are read, see `orientation.oriented`; 0 as on file.
     """
 
@@ -106,6 +120,8 @@ class LabelledImage:
     objects: tuple[LabelledObject, ...] = ()
     captions: tuple[str, ...] = ()
     scene: str | None = None
+    relations: tuple[Relation, ...] = ()
+    window: Box | None = None
     orientation: int = 0
 
 
@@ -167,7 +183,8 @@ class Sample:
         turns: user and model in turn, the user first.
         targets: the truth of the k-th ``<pix>`` of the model's turns, in order of appearance.
         task: one of `instructions.TASKS`, or "dialogue" for data from elsewhere.
-        orientation: how the pixels are turned after they are read, as in `LabelledImage`.
+        window, orientation: the part of the file, and how its pixels are turned after they are read, as in
+            `LabelledImage`.
     """
 
     id: str
@@ -179,6 +196,7 @@ class Sample:
     turns: tuple[Turn, ...]
     targets: tuple[PixelTarget, ...]
     task: str
+    window: Box | None = None
     orientation: int = 0
 
 
@@ -202,157 +220,3 @@ def check_sample(sample: Sample) -> Sample:
                     f"sample {sample.id}: the text names <Region {number}> but there are {len(sample.regions)} regions."
                 )
     return sample
-
-
-def write_samples(path: Path, samples: Iterable[Sample], *, root: Path | None = None) -> int:
-    """Writes samples as JSON Lines, one a line, and returns how many.
-
-    Args:
-        path: the file to write; its folder must exist.
-        samples: what to write.
-        root: where given, image paths are written relative to it, so that the file travels with the images.
-    """
-    count = 0
-    with path.open("w", encoding="utf-8") as lines:
-        for sample in samples:
-            lines.write(render(sample, root=root) + "\n")
-            count += 1
-    return count
-
-
-def read_samples(path: Path, *, root: Path | None = None) -> Iterator[Sample]:
-    """Yields the samples of a JSON Lines file.
-
-    Args:
-        path: a file written by `write_samples`, or by hand in the same form.
-        root: what relative image paths are relative to; the file's own folder if not given.
-
-    Raises:
-        MalformedDataset: the file is missing, or a line is not a sample; the message holds the line's number.
-    """
-    if not path.is_file():
-        raise MalformedDataset(f"{path} does not exist.")
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield parse(line, root=root or path.parent, where=f"{path.name} line {number}")
-
-
-def render(sample: Sample, *, root: Path | None = None) -> str:
-    """One line of JSON: the paper's ``image``, ``sensor``, ``regions`` and ``conversations``, and the truth.
-
-    Objects are written once under ``objects``; regions and masks name them by index.
-    """
-    objects = _distinct_objects(sample)
-    index = {item: position for position, item in enumerate(objects)}
-    image = sample.image if root is None else sample.image.relative_to(root)
-    regions = []
-    for region in sample.regions:
-        written = dict(region.mark.to_json())
-        if region.object is not None:
-            written["object"] = index[region.object]
-        regions.append(written)
-    record = {
-        "id": sample.id,
-        "image": image.as_posix(),
-        "sensor": sample.sensor,
-        "width": sample.width,
-        "height": sample.height,
-        "task": sample.task,
-        "regions": regions,
-        "conversations": [{"from": turn.role, "value": turn.text} for turn in sample.turns],
-        "masks": [[index[item] for item in target.objects] for target in sample.targets],
-        "objects": [_object_to_json(item) for item in objects],
-    }
-    if sample.orientation:
-        record["orientation"] = sample.orientation
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-
-
-def parse(line: str, *, root: Path | None = None, where: str = "the line") -> Sample:
-    """The sample that `render` wrote.
-
-    Only ``image``, ``sensor`` and ``conversations`` are required; the size is read from the image's header
-    where it is not written.
-
-    Args:
-        line: one JSON object.
-        root: what a relative image path is relative to; left as it is if not given.
-        where: names the line in error messages.
-
-    Raises:
-        MalformedDataset: not JSON, a field is missing or of the wrong kind, or `check_sample` objects.
-        MalformedMark: a region is not a mark.
-    """
-    try:
-        record = json.loads(line)
-        image = Path(record["image"]) if root is None else root / record["image"]
-        objects = [_object_from_json(item) for item in record.get("objects", ())]
-        size = _written_or_real_size(record, image, where)
-        sample = Sample(
-            id=str(record.get("id", image.stem)),
-            image=image,
-            sensor=str(record["sensor"]),
-            width=size[0],
-            height=size[1],
-            regions=tuple(_region_from_json(item, objects) for item in record.get("regions", ())),
-            turns=tuple(_turn_from_json(item, where) for item in record["conversations"]),
-            targets=tuple(
-                PixelTarget(tuple(objects[position] for position in positions)) for positions in record.get("masks", ())
-            ),
-            task=str(record.get("task", "dialogue")),
-            orientation=int(record.get("orientation", 0)),
-        )
-    except json.JSONDecodeError as error:
-        raise MalformedDataset(f"{where} is not JSON: {error.msg} at character {error.pos}.") from error
-    except KeyError as error:
-        raise MalformedDataset(f"{where} has no field {error}.") from error
-    except (TypeError, AttributeError, IndexError, ValueError) as error:
-        raise MalformedDataset(f"{where} does not hold a sample: {error}.") from error
-    return check_sample(sample)
-
-
-def _distinct_objects(sample: Sample) -> list[LabelledObject]:
-    """Every object of the sample once, in order of first use."""
-    under_marks = [region.object for region in sample.regions if region.object is not None]
-    under_masks = [item for target in sample.targets for item in target.objects]
-    return list(dict.fromkeys([*under_marks, *under_masks]))
-
-
-def _object_to_json(item: LabelledObject) -> dict[str, Any]:
-    written: dict[str, Any] = {
-        "label": item.label,
-        "box": [item.box.x0, item.box.y0, item.box.x1, item.box.y1],
-    }
-    if item.polygons:
-        written["polygons"] = [[list(point) for point in polygon.points] for polygon in item.polygons]
-    return written
-
-
-def _object_from_json(written: dict[str, Any]) -> LabelledObject:
-    polygons = tuple(Polygon(tuple((float(x), float(y)) for x, y in points)) for points in written.get("polygons", ()))
-    return LabelledObject(box=Box(*written["box"]), label=str(written["label"]), polygons=polygons)
-
-
-def _region_from_json(written: dict[str, Any], objects: Sequence[LabelledObject]) -> Region:
-    mark = mark_from_json({key: value for key, value in written.items() if key != "object"})
-    position = written.get("object")
-    return Region(mark=mark, object=None if position is None else objects[position])
-
-
-def _turn_from_json(written: dict[str, Any], where: str) -> Turn:
-    role = _ROLES.get(str(written["from"]).lower())
-    if role is None:
-        raise MalformedDataset(f"{where} has a turn from {written['from']!r}; known speakers: {', '.join(_ROLES)}.")
-    return Turn(role=role, text=str(written["value"]))
-
-
-def _written_or_real_size(record: dict[str, Any], image: Path, where: str) -> tuple[int, int]:
-    """(width, height) as written, else from the image file's header."""
-    if "width" in record and "height" in record:
-        return int(record["width"]), int(record["height"])
-    try:
-        with Image.open(image) as opened:
-            return opened.size
-    except OSError as error:
-        raise MalformedDataset(f"{where} states no size, and {image} cannot be opened: {error}.") from error

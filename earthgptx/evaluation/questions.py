@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from earthgptx.data.datasets import DATASETS, missing
+from earthgptx.data.datasets import available, missing
 from earthgptx.data.freeform import FIXED_MARKS, fixed_mark
 from earthgptx.data.imagery import Scene
 from earthgptx.data.sample import LabelledImage, LabelledObject
@@ -117,7 +117,7 @@ def labelled_images(names: Sequence[str], conditions: Conditions) -> tuple[list[
         if absent := missing(conditions.data, conditions.split, (name,)):
             notes.extend(f"Skipped: {sentence}" for sentence in absent)
             continue
-        found = sorted(DATASETS[name].read(conditions.data, conditions.split), key=lambda image: image.id)
+        found = sorted(available(conditions.data, conditions.split, names=(name,)), key=lambda image: image.id)
         if conditions.limit is not None and len(found) > conditions.limit:
             notes.append(f"Asked about {conditions.limit} of the {len(found)} images of {name}.")
             random.Random(f"{conditions.seed}/{name}").shuffle(found)

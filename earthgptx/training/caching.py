@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from earthgptx.data.freeform import FIXED_MARKS, fixed_mark
-from earthgptx.data.imagery import Scene
-from earthgptx.data.orientation import oriented_pixels
+from earthgptx.data.pixels import pixels_of
 from earthgptx.data.sample import LabelledImage
 from earthgptx.model.earthgptx import EarthGPTX
 from earthgptx.model.feature_store import FeatureStore, feature_key, file_stamp, pixel_key
@@ -63,7 +60,7 @@ def fill_store(
         key = store.known_key(image.id, stamp)
         pixels = None
         if key is None:
-            pixels = _pixels(image)
+            pixels = pixels_of(image)
             key = pixel_key(pixels)
             store.name_image(image.id, key, stamp)
         missing = [window for window in windows if feature_key(key, window) not in store]
@@ -71,16 +68,12 @@ def fill_store(
         if not missing:
             continue
         if pixels is None:
-            pixels = _pixels(image)
+            pixels = pixels_of(image)
         views = processor.render(pixels, missing)
         for part in _parts(len(missing), views_per_batch):
             features = model.vision(torch.from_numpy(views[part]).to(model.device))
             store.append([feature_key(key, window) for window in missing[part]], features)
             on_views(len(missing[part]))
-
-
-def _pixels(image: LabelledImage) -> NDArray[np.uint8]:
-    return oriented_pixels(Scene.open(image.path, sensor=image.sensor).pixels, image.orientation)
 
 
 def _parts(total: int, size: int) -> Iterator[slice]:

@@ -26,7 +26,7 @@ def root(tmp_path_factory):
 
 
 def by_dataset(root, split, name):
-    return DATASETS[name].read(root, split)
+    return list(DATASETS[name].read(root, split))
 
 
 def test_every_set_is_read_with_truths_that_hold_for_all(root):

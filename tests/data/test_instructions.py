@@ -14,7 +14,8 @@ from earthgptx.data.datasets import DATASETS, available
 from earthgptx.data.datasets.class_names import plural
 from earthgptx.data.freeform import FIXED_MARKS, fixed_mark
 from earthgptx.data.instructions import TASKS, converse, make_sample
-from earthgptx.data.sample import LabelledImage, LabelledObject, check_sample, parse, render
+from earthgptx.data.sample import LabelledImage, LabelledObject, check_sample
+from earthgptx.data.sample_file import parse, render
 from earthgptx.data.wording import FIELDS, position_word
 from earthgptx.shapes import Box
 from tests.fixtures.make_all import make_all

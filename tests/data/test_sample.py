@@ -12,24 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from earthgptx.data.sample import (
-    LabelledObject,
-    PixelTarget,
-    Region,
-    Sample,
-    Turn,
-    check_sample,
-    parse,
-    read_samples,
-    render,
-    write_samples,
-)
+from earthgptx.data.sample import LabelledObject, PixelTarget, Region, Sample, Turn, check_sample
+from earthgptx.data.sample_file import parse, read_samples, render, write_samples
 from earthgptx.errors import EarthGPTXError, MalformedDataset
 from earthgptx.shapes import Box, Point
 from tests.mark_strategies import HEIGHT, WIDTH, marks, star_polygons, whole_boxes
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="<>"), max_size=30)
-boxed = st.builds(LabelledObject, box=whole_boxes(), label=words)
+phrases = st.lists(words, max_size=2).map(tuple)
+boxed = st.builds(
+    LabelledObject,
+    box=whole_boxes(),
+    label=words,
+    rotated=st.none() | star_polygons(),
+    attributes=phrases,
+    descriptions=phrases,
+)
 
 
 @st.composite
@@ -58,6 +56,7 @@ def samples(draw):
         turns=turns,
         targets=tuple(targets),
         task="roc",
+        window=draw(st.none() | whole_boxes()),
         orientation=draw(st.integers(0, 7)),
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from earthgptx.data.datasets import DATASETS, missing
+from earthgptx.data.datasets import available
 from earthgptx.data.freeform import fixed_mark
 from earthgptx.data.imagery import Scene
 from earthgptx.data.sample import LabelledObject
@@ -39,12 +39,10 @@ class FakeAssistant:
         self._label, self._shift = label, shift
         self._images = {}
         self._truth: dict[tuple[Path | None, object], LabelledObject] = {}
-        for source in DATASETS.values():
-            if not missing(conditions.data, conditions.split, (source.name,)):
-                for image in source.read(conditions.data, conditions.split):
-                    self._images[image.path] = image
-                    for index, item in enumerate(image.objects):
-                        self._truth[image.path, fixed_mark(image, index, conditions.marks, conditions.seed)] = item
+        for image in available(conditions.data, conditions.split):
+            self._images[image.path] = image
+            for index, item in enumerate(image.objects):
+                self._truth[image.path, fixed_mark(image, index, conditions.marks, conditions.seed)] = item
 
     def look(self, scene: Scene) -> FakeSession:
         self.looked.append(scene.path)

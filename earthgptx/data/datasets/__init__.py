@@ -1,21 +1,45 @@
 """Public datasets, one file each, and the table of them all.
 
 Every `read(root, split)` takes the folder that holds all sets (``vhr10/``, ``ssdd/``, ...) and gives
-`LabelledImage`s in the order of the dataset's own files. Adding a dataset is a file and a row here.
+`LabelledImage`s, or `Sample`s where the dataset holds dialogues, in the order of the dataset's own files. Adding a
+dataset is a file and a row here.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from earthgptx.data.datasets import hituav, mstar, rsicd, sar_acd, ssdd, vhr10
-from earthgptx.data.sample import LabelledImage
+from earthgptx.data.quarantine import OnBroken, refuse
+from earthgptx.data.sample import LabelledImage, Sample
 from earthgptx.errors import MalformedDataset
 
 _logger = logging.getLogger(__name__)
+
+
+DOMAINS = ("natural", "optical", "sar", "infrared")
+SPLITS = ("train", "val", "test")
+
+
+class Reader(Protocol):
+    """How a dataset is read: one item after the other, in the order of its own files."""
+
+    def __call__(self, root: Path, split: str, on_broken: OnBroken = refuse) -> Iterable[LabelledImage | Sample]:
+        """The items of a split.
+
+        Args:
+            root: the folder that holds the dataset's folder.
+            split: one of SPLITS.
+            on_broken: told of every image and annotation that is left out because it is broken.
+
+        Raises:
+            MalformedDataset: an annotation file is missing or is not what it should be as a whole.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -24,41 +48,49 @@ class DatasetSource:
 
     Attributes:
         name: as in `LabelledImage.dataset`.
+        domain: one of DOMAINS; natural images are photographs from the ground.
         sensor: one of `imagery.SENSORS`.
         folder: the dataset's folder below the root.
-        split_path: what must exist below the root for a split to be there; ``{split}`` is filled in.
+        split_paths: a split is there if any of these exists below the root; ``{split}`` is filled in.
         tasks: the names in `instructions.TASKS` that its labels can answer.
-        read: gives the images of a split, from the root that holds `folder`.
+        read: gives the items of a split. The docstring of its module says what the dataset is (`about`).
+        holds_dialogues: whether it gives `Sample`s.
     """
 
     name: str
+    domain: str
     sensor: str
     folder: str
-    split_path: str
+    split_paths: tuple[str, ...]
     tasks: tuple[str, ...]
-    read: Callable[[Path, str], list[LabelledImage]]
+    read: Reader
+    holds_dialogues: bool = False
+
+    def has(self, root: Path, split: str) -> bool:
+        """Whether the split lies below the root."""
+        return any((root / path.format(split=split)).exists() for path in self.split_paths)
 
 
 _BOX_TASKS = ("roc", "region_caption", "relation", "count", "vqa")
 _MASK_TASKS = (*_BOX_TASKS, "segment_region", "segment_class", "grounded_caption")
 _CHIP_TASKS = ("roc", "region_caption", "vqa")
+_CAPTION_TASKS = ("image_caption", "scene", "vqa")
 
 DATASETS: dict[str, DatasetSource] = {
     source.name: source
     for source in (
-        DatasetSource("vhr10", "optical", "vhr10", "vhr10/instances_{split}.json", _MASK_TASKS, vhr10.read),
-        DatasetSource("ssdd", "sar", "ssdd", "ssdd/instances_{split}.json", _MASK_TASKS, ssdd.read),
-        DatasetSource("hituav", "infrared", "hituav", "hituav/annotations/{split}.json", _BOX_TASKS, hituav.read),
         DatasetSource(
-            "rsicd",
-            "optical",
-            "rsicd",
-            "rsicd/captions_{split}.json",
-            ("image_caption", "scene", "vqa"),
-            rsicd.read,
+            "vhr10", "optical", "optical", "vhr10", ("vhr10/instances_{split}.json",), _MASK_TASKS, vhr10.read
         ),
-        DatasetSource("sar_acd", "sar", "sar_acd", "sar_acd/{split}", _CHIP_TASKS, sar_acd.read),
-        DatasetSource("mstar", "sar", "mstar", "mstar/{split}", _CHIP_TASKS, mstar.read),
+        DatasetSource("ssdd", "sar", "sar", "ssdd", ("ssdd/instances_{split}.json",), _MASK_TASKS, ssdd.read),
+        DatasetSource(
+            "hituav", "infrared", "infrared", "hituav", ("hituav/annotations/{split}.json",), _BOX_TASKS, hituav.read
+        ),
+        DatasetSource(
+            "rsicd", "optical", "optical", "rsicd", ("rsicd/captions_{split}.json",), _CAPTION_TASKS, rsicd.read
+        ),
+        DatasetSource("sar_acd", "sar", "sar", "sar_acd", ("sar_acd/{split}",), _CHIP_TASKS, sar_acd.read),
+        DatasetSource("mstar", "sar", "sar", "mstar", ("mstar/{split}",), _CHIP_TASKS, mstar.read),
     )
 }
 
@@ -67,8 +99,9 @@ def missing(root: Path, split: str, names: Sequence[str] = tuple(DATASETS)) -> t
     """One sentence for each named dataset that the folder does not hold in this split."""
     sentences = []
     for name in names:
-        needed = root / _source(name).split_path.format(split=split)
-        if not needed.exists():
+        source = _source(name)
+        if not source.has(root, split):
+            needed = " or ".join(str(root / path.format(split=split)) for path in source.split_paths)
             sentences.append(f"{name} has no {split} split here: {needed} does not exist.")
     return tuple(sentences)
 
@@ -77,6 +110,8 @@ def available(
     root: Path, split: str, *, names: Sequence[str] = tuple(DATASETS), skip_missing: bool = True
 ) -> list[LabelledImage]:
     """The images of every named dataset that the folder holds, grouped by dataset in the order named.
+
+    Every image must be whole. Datasets of dialogues have no labelled images to give and are passed over.
 
     A dataset that is not there is logged as a warning (and listed by `missing`); one that is there but broken
     is always an error.
@@ -100,8 +135,8 @@ def available(
     images: list[LabelledImage] = []
     for name in names:
         source = _source(name)
-        if (root / source.split_path.format(split=split)).exists():
-            images.extend(source.read(root, split))
+        if source.has(root, split):
+            images.extend(item for item in source.read(root, split) if isinstance(item, LabelledImage))
     return images
 
 
