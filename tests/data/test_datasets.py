@@ -133,7 +133,7 @@ def test_a_missing_split_is_one_clear_error(tmp_path, name):
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"images": 3}', "[1]", '[{"file_name": "a.jpg"}]'])
 def test_broken_annotation_files_are_refused(tmp_path, name, content):
     MAKERS[name](tmp_path, "val")
-    path = tmp_path / DATASETS[name].split_path.format(split="val")
+    path = tmp_path / DATASETS[name].split_paths[0].format(split="val")
     path.write_text(content, encoding="utf-8")
     if name == "rsicd" and content == "[]":
         assert DATASETS[name].read(tmp_path, "val") == []
@@ -194,7 +194,7 @@ def test_broken_hituav_annotations_are_refused(tmp_path, key, value, message):
 @pytest.mark.parametrize("width", [0, -3, "640", None, 1.5])
 def test_broken_image_sizes_are_refused(tmp_path, name, width):
     MAKERS[name](tmp_path, "val")
-    path = tmp_path / DATASETS[name].split_path.format(split="val")
+    path = tmp_path / DATASETS[name].split_paths[0].format(split="val")
     content = json.loads(path.read_text(encoding="utf-8"))
     content["images"][0]["width"] = width
     path.write_text(json.dumps(content), encoding="utf-8")
