@@ -15,7 +15,7 @@ def recipe() -> TrainingRecipe:
         datasets={"vhr10": None, "ssdd": None, "hituav": None, "rsicd": None, "sar_acd": None, "mstar": None},
         # Chips are few and a scene seen from above has no right way up. MSTAR is only mirrored across the line of
         # sight: a shadow falls away from the radar in every real chip.
-        orientations={"sar_acd": 8, "rsicd": 4, "mstar": 2},
+        orientations={"sar_acd": 5, "rsicd": 3, "mstar": 2},
         task_weights={
             "roc": 0.27,
             "segment_region": 0.05,
