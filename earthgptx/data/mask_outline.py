@@ -1,0 +1,166 @@
+"""Masks to polygons: what a dataset gives as a raster or as run lengths, as the outlines that objects carry.
+
+In comes a boolean array or COCO's run lengths; out come rings that fill to the same pixels again. No dataset and
+no file is known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earthgptx.errors import MalformedMark
+from earthgptx.rasters import array_from_runs
+from earthgptx.shapes import Mask, Polygon
+
+_Point = tuple[float, float]
+_Corner = tuple[int, int]
+
+
+def polygons_around(mask: NDArray[np.bool_]) -> tuple[Polygon, ...]:
+    """The outlines of a mask, one polygon for each connected part (by edges, not by corners).
+
+    A ring runs through the middles of the edges between pixels inside and pixels outside, so that a slope is one
+    straight line and filling the ring by pixel centres gives the mask back exactly. A hole is joined to its ring by a
+    path that is walked there and back and encloses nothing.
+
+    Args:
+        mask: shape (height, width).
+
+    Returns:
+        Polygons in pixels of the mask, in the order of their first row; empty for an empty mask.
+    """
+    outer: list[list[_Point]] = []
+    holes: list[list[_Point]] = []
+    for ring in _rings(mask):
+        (outer if _signed_area(ring) > 0 else holes).append(ring)
+    areas = [abs(_signed_area(ring)) for ring in outer]
+    members: list[list[_Point]] = [list(ring) for ring in outer]
+    for hole in holes:
+        around = [index for index, ring in enumerate(outer) if _contains(ring, hole[0])]
+        owner = min(around, key=areas.__getitem__)  # the innermost: a hole lies in its part, which may lie in a hole
+        start, entry = outer[owner][0], hole[0]
+        # The way there is level, then upright: such edges cancel exactly on the way back, whatever the scale.
+        elbow = (entry[0], start[1])
+        members[owner] += [start, elbow, *hole, entry, elbow]
+    return tuple(Polygon(tuple(ring)) for ring in members)
+
+
+def mask_from_runs(written: Any) -> NDArray[np.bool_]:
+    """The mask of COCO's ``{"size": [height, width], "counts": ...}``.
+
+    Args:
+        written: a record whose counts are COCO's compressed text or a list of run lengths.
+
+    Returns:
+        Shape (height, width).
+
+    Raises:
+        MalformedMark: it is no such record, or the runs do not cover height x width pixels.
+    """
+    size = written.get("size") if isinstance(written, Mapping) else None
+    if not _is_size(size):
+        raise MalformedMark(f'A mask in run lengths needs "size" ([height, width]), but it is {str(size)[:40]}.')
+    height, width = size
+    counts = written["counts"] if "counts" in written else None
+    if isinstance(counts, str):
+        return Mask(height, width, counts).to_array()
+    if not isinstance(counts, Sequence) or not all(isinstance(run, int) and run >= 0 for run in counts):
+        raise MalformedMark("A mask's counts are text or a list of whole numbers from 0 on.")
+    if sum(counts) != height * width:
+        raise MalformedMark(
+            f"The mask's counts cover {sum(counts)} pixels, but {width} x {height} has {height * width}."
+        )
+    return array_from_runs(counts, height, width)
+
+
+def _is_size(size: Any) -> TypeGuard[Sequence[int]]:
+    return (
+        isinstance(size, Sequence)
+        and not isinstance(size, str)
+        and len(size) == 2
+        and all(isinstance(extent, int) and extent > 0 for extent in size)
+    )
+
+
+def _rings(mask: NDArray[np.bool_]) -> list[list[_Point]]:
+    """Every closed border of the mask, with the mask to the right of the way."""
+    following = _border_edges(mask)
+    rings = []
+    while following:
+        start = next(iter(following))
+        origin = previous, corner = start, following[start][0]
+        middles = [_middle(previous, corner)]
+        while (edge := (corner, _step(following, corner, previous))) != origin:
+            middles.append(_middle(*edge))
+            previous, corner = edge
+        rings.append(_without_middles(middles))
+    return rings
+
+
+def _middle(start: _Corner, end: _Corner) -> _Point:
+    return (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
+
+
+def _border_edges(mask: NDArray[np.bool_]) -> dict[_Corner, list[_Corner]]:
+    """From each corner of the border to the corners that follow it, row by row; (x, y) in whole pixels."""
+    padded = np.pad(mask, 1)
+    inside = padded[1:-1, 1:-1]
+    edges: list[tuple[int, int, int, int]] = []
+    # Top edges go right, right edges down, bottom edges left, left edges up: the mask lies to the right of the way.
+    for outside, (x0, y0, x1, y1) in (
+        (padded[:-2, 1:-1], (0, 0, 1, 0)),
+        (padded[1:-1, 2:], (1, 0, 1, 1)),
+        (padded[2:, 1:-1], (1, 1, 0, 1)),
+        (padded[1:-1, :-2], (0, 1, 0, 0)),
+    ):
+        rows, columns = np.nonzero(inside & ~outside)
+        edges += zip(
+            (columns + x0).tolist(), (rows + y0).tolist(), (columns + x1).tolist(), (rows + y1).tolist(), strict=True
+        )
+    following: dict[_Corner, list[_Corner]] = {}
+    for from_x, from_y, to_x, to_y in sorted(edges, key=lambda edge: (edge[1], edge[0])):
+        following.setdefault((from_x, from_y), []).append((to_x, to_y))
+    return following
+
+
+def _step(following: dict[_Corner, list[_Corner]], corner: _Corner, previous: _Corner) -> _Corner:
+    """Takes the edge that leaves a corner; where two pixels touch only there, the one that stays with its pixel."""
+    ways = following[corner]
+    to_the_right = (corner[0] - corner[1] + previous[1], corner[1] + corner[0] - previous[0])
+    after = ways.pop(ways.index(to_the_right) if len(ways) > 1 else 0)
+    if not ways:
+        del following[corner]
+    return after
+
+
+def _without_middles(points: list[_Point]) -> list[_Point]:
+    """The ring without the points that lie on the straight line between their neighbours."""
+    count = len(points)
+    kept = []
+    for index, (x, y) in enumerate(points):
+        before, after = points[index - 1], points[(index + 1) % count]
+        if (x - before[0]) * (after[1] - y) != (y - before[1]) * (after[0] - x):
+            kept.append((x, y))
+    return kept
+
+
+def _signed_area(ring: Sequence[_Point]) -> float:
+    """Positive for a ring that is walked clockwise as the image is seen (y down)."""
+    points = np.array(ring)
+    following = np.roll(points, -1, axis=0)
+    return float((points[:, 0] * following[:, 1] - following[:, 0] * points[:, 1]).sum()) / 2
+
+
+def _contains(ring: Sequence[_Point], point: _Point) -> bool:
+    """Whether a point lies in the ring, by the even-odd rule."""
+    x, y = point[0] + 0.25, point[1] + 0.25  # off the lattice of half pixels on which the rings run
+    points = np.array(ring)
+    following = np.roll(points, -1, axis=0)
+    crosses = (points[:, 1] > y) != (following[:, 1] > y)
+    start, end = points[crosses], following[crosses]
+    at = start[:, 0] + (y - start[:, 1]) * (end[:, 0] - start[:, 0]) / (end[:, 1] - start[:, 1])
+    return bool((at > x).sum() % 2)
