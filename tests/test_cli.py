@@ -96,7 +96,7 @@ def test_marks_are_numbered_in_the_order_given_across_kinds(generator: FakeGener
 def test_a_terminal_sees_words_as_they_come_and_a_table(
     generator: FakeGenerator, image: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("earthgptx.cli._is_terminal", lambda: True)
+    monkeypatch.setattr("earthgptx.cli.speaking.is_terminal", lambda: True)
     generator.texts = ["<Region 1>: ship <pix>\n<p>a pier</p> <pix>"]
     result = run("ask", image, "--box", "4,5,20,15", "--sensor", "sar", "What is marked?")
     words, table = result.stdout.split("\n", 1)

@@ -1,0 +1,79 @@
+"""`earthgptx train`, `evaluate` and `weights`: each calls the function that does the work."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from earthgptx.cli.speaking import complain, refuse
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="A Python file that describes the run.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change one field; repeatable.")
+    ] = None,
+) -> None:
+    """Train a model as a recipe says; a run that was stopped goes on from its last checkpoint.
+
+    Example: earthgptx train recipes/nano.py --set steps=200
+    """
+    from rich.progress import Progress
+
+    from earthgptx.training.command import train as train_by_recipe
+
+    if not recipe.is_file():
+        refuse(f"There is no recipe {recipe}.")
+    logging.getLogger("earthgptx").setLevel(logging.INFO)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        views = progress.add_task("views seen by the frozen towers", total=None)
+
+        def show(done: int, total: int) -> None:
+            progress.update(views, completed=done, total=total)
+            if done >= total:
+                progress.stop()  # the training's own bar comes next
+
+        folder = train_by_recipe(recipe, overrides or [], on_views=show)
+    typer.echo(f"The trained model is in {folder}.")
+
+
+def evaluate(ctx: typer.Context) -> None:
+    """Measure a model on labelled imagery: roc, grounding or captioning.
+
+    Example: earthgptx evaluate roc --data ../shared/data --split val --marks box --out report.json
+    """
+    from earthgptx.evaluation import command
+
+    inner = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    inner.command()(command.evaluate)
+    report = typer.main.get_command(inner).main(args=ctx.args, prog_name="earthgptx evaluate", standalone_mode=False)
+    if isinstance(report, int):  # what `--help` and Ctrl-C give instead of a report
+        raise typer.Exit(report)
+    typer.echo(report.to_markdown())
+
+
+def weights(
+    model: Annotated[str, typer.Argument(help="The model whose pretrained parts to prepare.")] = "nano",
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Where to keep them; $EARTHGPTX_CACHE or ~/.cache/earthgptx if not given."),
+    ] = None,
+) -> None:
+    """Fetch, verify and convert a model's pretrained parts, once; later runs find them in the cache.
+
+    Example: earthgptx weights nano
+    """
+    from earthgptx.errors import UnknownModel
+
+    if model != "nano":
+        raise UnknownModel(f"Only nano's pretrained parts can be prepared, not those of {model!r}.")
+    from earthgptx.model.weights.nano import prepare_nano
+
+    parts = prepare_nano(cache)
+    for sentence in parts.sources:
+        complain(sentence)
+    typer.echo(f"nano's pretrained parts are ready in {parts.folder}.")
