@@ -81,6 +81,10 @@ class MalformedDataset(EarthGPTXError):
     """A dataset's folder or annotation file is not laid out as its adapter expects."""
 
 
+class EnclosesNothing(EarthGPTXError):
+    """A labelled box or outline has no area, so that there is no object in it."""
+
+
 class MalformedCorpus(EarthGPTXError):
     """A built corpus is missing, incomplete, or not what its manifest says."""
 

@@ -7,10 +7,10 @@ evaluation), a collecting one where the rest should go on (the builder).
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import NoReturn
 
-from earthgptx.errors import MalformedDataset
+from earthgptx.errors import EnclosesNothing, MalformedDataset
 
 
 @dataclass(frozen=True)
@@ -21,20 +21,53 @@ class BrokenItem:
         source: the dataset's name.
         item: what it is in the dataset's own files: a file, or a file and an annotation's number.
         reason: one sentence with the numbers in it.
+        is_empty: a box or outline without area, with which no object is lost.
     """
 
     source: str
     item: str
     reason: str
+    is_empty: bool = False
 
 
 OnBroken = Callable[[BrokenItem], None]
 
 
-def refuse(broken: BrokenItem) -> NoReturn:
-    """Takes the first broken item for an error.
+def refuse(broken: BrokenItem) -> None:
+    """Takes the first broken item for an error; an annotation that encloses nothing is passed over.
 
     Raises:
-        MalformedDataset: always.
+        MalformedDataset: the item is more than an empty annotation.
     """
-    raise MalformedDataset(f"{broken.item}: {broken.reason}")
+    if not broken.is_empty:
+        raise MalformedDataset(f"{broken.item}: {broken.reason}")
+
+
+def setting_aside(source: str, item: str, on_broken: OnBroken) -> AbstractContextManager[None, bool]:
+    """Reports what is wrong inside a `with` block as one broken item, and goes on behind the block.
+
+    Args:
+        source: the dataset's name.
+        item: what the block reads, in the words of the dataset's own files.
+        on_broken: told of the item; what it raises is raised.
+    """
+    return _SettingAside(source, item, on_broken)
+
+
+@dataclass(frozen=True)
+class _SettingAside:
+    """A class, not a generator, so that type checkers know that the block may be left half done."""
+
+    source: str
+    item: str
+    on_broken: OnBroken
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, MalformedDataset | EnclosesNothing):
+            return False
+        is_empty = isinstance(error, EnclosesNothing)
+        self.on_broken(BrokenItem(self.source, self.item, str(error), is_empty=is_empty))
+        return True

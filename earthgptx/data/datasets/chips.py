@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from earthgptx.data.datasets import class_names
-from earthgptx.data.datasets.annotation_file import image_size, images_in, subfolders
+from earthgptx.data.annotation_file import image_size, images_in, subfolders
 from earthgptx.data.sample import LabelledImage, LabelledObject
 from earthgptx.shapes import Box
 

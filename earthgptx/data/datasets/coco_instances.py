@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from earthgptx.data.datasets import class_names
-from earthgptx.data.datasets.annotation_file import existing_image, extent, field, read_json, rows
+from earthgptx.data.annotation_file import existing_image, extent, field, read_json, rows
 from earthgptx.data.sample import LabelledImage, LabelledObject
 from earthgptx.errors import MalformedDataset
 from earthgptx.shapes import Box, Polygon

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from earthgptx.data.datasets.annotation_file import existing_image, field, image_size, read_json, rows
+from earthgptx.data.annotation_file import existing_image, field, image_size, read_json, rows
 from earthgptx.data.datasets.class_names import SCENES
 from earthgptx.data.sample import LabelledImage
 from earthgptx.errors import MalformedDataset

@@ -1,0 +1,286 @@
+"""Reads Pascal VOC's XML: a file an image, with upright boxes, turned boxes (`robndbox` and its kin) or outlines.
+
+An XML file or a folder of them comes in, objects or labelled images come out. VOC counts pixels from 1 and includes
+the last one; files of tools that write half-open boxes are read with `is_inclusive=False`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from xml.etree import ElementTree
+
+from earthgptx.data.annotation_file import image_size
+from earthgptx.data.formats.pairing import files_by_name, images_by_name
+from earthgptx.data.formats.placement import numbers, oriented_object, outlined_object, placed_box, turned_box
+from earthgptx.data.quarantine import BrokenItem, OnBroken, refuse, setting_aside
+from earthgptx.data.sample import LabelledImage, LabelledObject
+from earthgptx.errors import MalformedDataset
+from earthgptx.shapes import Box
+
+# How turned boxes are written: roLabelImg's and HIT-UAV's; SSDD's, whose angle is in degrees.
+_TURNED_TAGS = ("robndbox", "rotated_bndbox")
+_CENTRES: tuple[tuple[tuple[str, ...], float], ...] = (
+    (("cx", "cy", "w", "h", "angle"), 1.0),
+    (
+        ("rotated_bbox_cx", "rotated_bbox_cy", "rotated_bbox_w", "rotated_bbox_h", "rotated_bbox_theta"),
+        math.pi / 180,
+    ),
+)
+_CORNERS: tuple[tuple[str, ...], ...] = (
+    ("x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4"),
+    tuple(
+        f"{axis}_{corner}"
+        for corner in ("left_top", "right_top", "right_bottom", "left_bottom")  # DIOR's
+        for axis in "xy"
+    ),
+)
+_OUTLINE_TAGS = ("segm", "polygon")
+
+
+@dataclass(frozen=True)
+class VocFile:
+    """One parsed annotation file.
+
+    Attributes:
+        path: the file.
+        file_name: the image's name as the file has it; "" where it has none.
+        size: width and height as the file has them; None where it lacks them or they are not above 0.
+        elements: its `object` elements, in order.
+    """
+
+    path: Path
+    file_name: str
+    size: tuple[int, int] | None
+    elements: tuple[ElementTree.Element, ...]
+
+
+def read_file(path: Path) -> VocFile:
+    """Parses one annotation file.
+
+    Raises:
+        MalformedDataset: it does not exist, is not XML, or is no VOC annotation.
+    """
+    try:
+        root = ElementTree.parse(path).getroot()
+    except FileNotFoundError as error:
+        raise MalformedDataset(f"The annotation file {path} does not exist.") from error
+    except (ElementTree.ParseError, UnicodeDecodeError, ValueError) as error:
+        raise MalformedDataset(f"The annotation file {path} is not XML: {error}.") from error
+    if root.tag != "annotation":
+        raise MalformedDataset(f"{path} begins with <{root.tag}>, not with <annotation> as VOC has it.")
+    return VocFile(
+        path=path,
+        file_name=(root.findtext("filename") or "").strip(),
+        size=_size(root),
+        elements=tuple(root.findall("object")),
+    )
+
+
+def object_from(
+    element: ElementTree.Element,
+    *,
+    name_of: Callable[[str], str],
+    width: int,
+    height: int,
+    is_inclusive: bool = True,
+) -> LabelledObject:
+    """The object of one `object` element: its outline, turned box or upright box, whatever it has.
+
+    Args:
+        element: the XML element.
+        name_of: from the name in the file to the canonical one.
+        width, height: of the image, in pixels.
+        is_inclusive: boxes count pixels from 1 and include the last one, as VOC has it; False for half-open boxes
+            from 0. Turned boxes and outlines are positions and are taken as they are.
+
+    Raises:
+        EnclosesNothing: its box or outline has no area.
+        MalformedDataset: a part is missing, is no number, or lies outside the image.
+    """
+    label = name_of(_text(element, "name"))
+    rotated = None
+    outline = _outline(element)
+    turned = next((found for tag in _TURNED_TAGS if (found := element.find(tag)) is not None), None)
+    if turned is not None:
+        rotated = oriented_object(_corners(turned), label, width, height)
+    upright = element.find("bndbox")
+    box = None if upright is None else _box(upright, width, height, is_inclusive=is_inclusive)
+    if outline is not None:
+        outlined = outlined_object([outline], label, width, height)
+        return replace(outlined, box=box or outlined.box, rotated=rotated.rotated if rotated else None)
+    if rotated is not None:
+        return rotated if box is None else replace(rotated, box=box)
+    if box is None:
+        raise MalformedDataset("the object has neither <bndbox> nor <robndbox> nor an outline.")
+    return LabelledObject(box=box, label=label)
+
+
+def objects_of(
+    file: VocFile,
+    size: tuple[int, int],
+    *,
+    dataset: str,
+    name_of: Callable[[str], str],
+    on_broken: OnBroken = refuse,
+    is_inclusive: bool = True,
+    with_difficult: bool = True,
+    passed_over: Iterable[str] = (),
+) -> tuple[LabelledObject, ...]:
+    """The objects of one file, in its order.
+
+    Args:
+        file: as `read_file` gives it.
+        size: width and height of the image, in pixels.
+        dataset: the dataset's name, for reports.
+        name_of, is_inclusive: as in `object_from`.
+        on_broken: told of every object that is left out.
+        with_difficult: takes objects that are flagged as difficult, too.
+        passed_over: class names in the file that label nothing.
+    """
+    objects = []
+    ignored = set(passed_over)
+    for number, element in enumerate(file.elements, start=1):
+        if (element.findtext("name") or "").strip() in ignored:
+            continue
+        if not with_difficult and (element.findtext("difficult") or "0").strip() not in ("0", ""):
+            continue
+        with setting_aside(dataset, f"{file.path} object {number}", on_broken):
+            objects.append(
+                object_from(element, name_of=name_of, width=size[0], height=size[1], is_inclusive=is_inclusive)
+            )
+    return tuple(objects)
+
+
+def read_folder(
+    annotations: Path,
+    images: Path,
+    *,
+    dataset: str,
+    split: str,
+    sensor: str,
+    name_of: Callable[[str], str],
+    on_broken: OnBroken = refuse,
+    names: Iterable[str] | None = None,
+    is_inclusive: bool = True,
+    with_difficult: bool = True,
+    passed_over: Iterable[str] = (),
+) -> Iterator[LabelledImage]:
+    """The images of a folder of annotation files, which may have subfolders.
+
+    Args:
+        annotations: the folder of the XML files.
+        images: the folder of the images. An image is found by its annotation file's name, else by the name that
+            stands in the file.
+        dataset, split, sensor: as they stand in the images.
+        name_of, is_inclusive, with_difficult, passed_over: as in `objects_of`.
+        on_broken: told of every image and object that is left out.
+        names: the annotation files to read, without their ending, as in ``ImageSets/Main/train.txt``; None for all.
+
+    Raises:
+        MalformedDataset: a folder does not exist.
+    """
+    files = files_by_name(annotations, ".xml")
+    pictures = images_by_name(images, dataset, on_broken)
+    for name in files if names is None else names:
+        if name not in files:
+            on_broken(BrokenItem(dataset, str(annotations / f"{name}.xml"), "the annotation file does not exist."))
+            continue
+        file: VocFile | None = None
+        with setting_aside(dataset, str(files[name]), on_broken):
+            file = read_file(files[name])
+            image = _image_of(file, name, pictures, images)
+            size = file.size or image_size(image)
+        if file is None:
+            continue
+        yield LabelledImage(
+            id=f"{dataset}/{split}/{name}",
+            path=image,
+            dataset=dataset,
+            sensor=sensor,
+            width=size[0],
+            height=size[1],
+            objects=objects_of(
+                file,
+                size,
+                dataset=dataset,
+                name_of=name_of,
+                on_broken=on_broken,
+                is_inclusive=is_inclusive,
+                with_difficult=with_difficult,
+                passed_over=passed_over,
+            ),
+        )
+
+
+def split_names(path: Path) -> list[str]:
+    """The names in a list such as ``ImageSets/Main/train.txt``: the first word of each line, without an ending.
+
+    Raises:
+        MalformedDataset: the file does not exist.
+    """
+    if not path.is_file():
+        raise MalformedDataset(f"The list of images {path} does not exist.")
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    endings = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".xml")
+    words = [line.split()[0] for line in lines if line.strip()]
+    return [str(PurePosixPath(word).with_suffix("")) if word.lower().endswith(endings) else word for word in words]
+
+
+def _image_of(file: VocFile, name: str, pictures: dict[str, Path], folder: Path) -> Path:
+    written = PurePosixPath(file.file_name.replace("\\", "/"))
+    for key in (name, written.with_suffix("").as_posix() if file.file_name else "", written.name, written.stem):
+        if key in pictures:
+            return pictures[key]
+    raise MalformedDataset(f"its image does not exist: {folder} holds neither {name}.* nor {file.file_name or name!r}.")
+
+
+def _size(root: ElementTree.Element) -> tuple[int, int] | None:
+    try:
+        width, height = int(float(root.findtext("size/width", "0"))), int(float(root.findtext("size/height", "0")))
+    except ValueError:
+        return None  # the image's own header tells it
+    return (width, height) if width > 0 and height > 0 else None
+
+
+def _text(element: ElementTree.Element, tag: str) -> str:
+    text = (element.findtext(tag) or "").strip()
+    if not text:
+        raise MalformedDataset(f"<{element.tag}> has no <{tag}>.")
+    return text
+
+
+def _box(element: ElementTree.Element, width: int, height: int, *, is_inclusive: bool) -> Box:
+    written = [_text(element, tag) for tag in ("xmin", "ymin", "xmax", "ymax")]
+    x0, y0, x1, y1 = numbers(written, 4, "a box of xmin, ymin, xmax, ymax")
+    first = 1 if is_inclusive else 0  # pixel 1 covers [0, 1)
+    return placed_box(Box(x0 - first, y0 - first, x1, y1), width, height)
+
+
+def _corners(element: ElementTree.Element) -> tuple[tuple[float, float], ...]:
+    for tags in _CORNERS:
+        if element.find(tags[0]) is not None:
+            flat = numbers([_text(element, tag) for tag in tags], 8, "four corners")
+            return tuple(zip(flat[0::2], flat[1::2], strict=True))
+    for tags, radians in _CENTRES:
+        if element.find(tags[0]) is not None:
+            x, y, width, height, angle = numbers([_text(element, tag) for tag in tags], 5, "a turned box")
+            return turned_box(x, y, width=width, height=height, radians=angle * radians)
+    raise MalformedDataset(f"<{element.tag}> has neither four corners nor a centre, a size and an angle.")
+
+
+def _outline(element: ElementTree.Element) -> list[tuple[float, float]] | None:
+    """The points of an outline: ``<point>x,y</point>`` as in SSDD, or ``<x1>``, ``<y1>``, ... as VOC tools write."""
+    found = next((part for tag in _OUTLINE_TAGS if (part := element.find(tag)) is not None), None)
+    if found is None:
+        return None
+    points = [part.text or "" for part in found.findall("point")]
+    if points:
+        pairs = [numbers(text.split(","), 2, "a point of x, y") for text in points]
+        return [(x, y) for x, y in pairs]
+    flat = numbers([part.text or "" for part in found], len(found), "the numbers of an outline")
+    if len(flat) % 2:
+        raise MalformedDataset(f"an outline has {len(flat)} numbers, which are not x, y pairs.")
+    return list(zip(flat[0::2], flat[1::2], strict=True))
