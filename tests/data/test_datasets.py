@@ -115,7 +115,12 @@ def test_a_missing_set_is_said_and_skipped_or_refused(root, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         images = available(tmp_path, "val")
     assert {image.dataset for image in images} == {"ssdd"}
-    assert len(caplog.records) == len(missing(tmp_path, "val")) == len(DATASETS) - 1
+    assert len(missing(tmp_path, "val")) == len(DATASETS) - 1
+    assert not caplog.records  # nobody asked for the others by name
+    with caplog.at_level(logging.WARNING):
+        assert available(tmp_path, "val", names=("hituav", "ssdd")) == images
+    (record,) = caplog.records
+    assert "hituav has no val split" in record.message
     with pytest.raises(MalformedDataset, match=r"instances_val\.json does not exist"):
         available(tmp_path, "val", skip_missing=False)
     with pytest.raises(MalformedDataset, match="no test split of any"):
@@ -127,7 +132,7 @@ def test_a_missing_set_is_said_and_skipped_or_refused(root, tmp_path, caplog):
 @pytest.mark.parametrize("name", list(DATASETS))
 def test_a_missing_split_is_one_clear_error(tmp_path, name):
     with pytest.raises(MalformedDataset, match="does not exist"):
-        DATASETS[name].read(tmp_path, "val")
+        list(DATASETS[name].read(tmp_path, "val"))
 
 
 @pytest.mark.parametrize("name", ["vhr10", "ssdd", "hituav", "rsicd"])
@@ -137,19 +142,19 @@ def test_broken_annotation_files_are_refused(tmp_path, name, content):
     path = tmp_path / DATASETS[name].split_paths[0].format(split="val")
     path.write_text(content, encoding="utf-8")
     if name == "rsicd" and content == "[]":
-        assert DATASETS[name].read(tmp_path, "val") == []
+        assert list(DATASETS[name].read(tmp_path, "val")) == []
         return
     with pytest.raises(MalformedDataset):
-        DATASETS[name].read(tmp_path, "val")
+        list(DATASETS[name].read(tmp_path, "val"))
 
 
 @pytest.mark.parametrize("name", ["vhr10", "ssdd", "hituav", "rsicd"])
 def test_a_missing_image_is_named(tmp_path, name):
     MAKERS[name](tmp_path, "val")
-    image = DATASETS[name].read(tmp_path, "val")[-1].path
+    image = list(DATASETS[name].read(tmp_path, "val"))[-1].path
     image.unlink()
     with pytest.raises(MalformedDataset, match=image.name):
-        DATASETS[name].read(tmp_path, "val")
+        list(DATASETS[name].read(tmp_path, "val"))
 
 
 @pytest.mark.parametrize(
@@ -169,14 +174,14 @@ def test_broken_coco_annotations_are_refused(tmp_path, key, value, message):
     content["annotations"][0][key] = value
     path.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(MalformedDataset, match=message):
-        DATASETS["vhr10"].read(tmp_path, "val")
+        list(DATASETS["vhr10"].read(tmp_path, "val"))
 
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("category_id", 9, "unlisted category 9"),
-        ("image_id", 9, "unlisted image 9"),
+        ("category_id", 9, "unknown category 9"),
+        ("image_id", 9, "image 9, which is not listed"),
         ("bbox", [1, 2, 3], "not a box"),
         ("bbox", None, "not a box"),
     ],
@@ -188,7 +193,7 @@ def test_broken_hituav_annotations_are_refused(tmp_path, key, value, message):
     content["annotation"][0][key] = value
     path.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(MalformedDataset, match=message):
-        DATASETS["hituav"].read(tmp_path, "val")
+        list(DATASETS["hituav"].read(tmp_path, "val"))
 
 
 @pytest.mark.parametrize("name", ["vhr10", "hituav"])
@@ -200,20 +205,20 @@ def test_broken_image_sizes_are_refused(tmp_path, name, width):
     content["images"][0]["width"] = width
     path.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(MalformedDataset, match="width must be a whole number"):
-        DATASETS[name].read(tmp_path, "val")
+        list(DATASETS[name].read(tmp_path, "val"))
 
 
 def test_broken_chips_are_refused(tmp_path):
     MAKERS["mstar"](tmp_path, "val")
     (tmp_path / "mstar" / "val" / "2S1" / "broken.jpg").write_text("no image", encoding="utf-8")
     with pytest.raises(MalformedDataset, match=r"broken\.jpg cannot be read"):
-        DATASETS["mstar"].read(tmp_path, "val")
+        list(DATASETS["mstar"].read(tmp_path, "val"))
     (tmp_path / "sar_acd" / "val").mkdir(parents=True)
     with pytest.raises(MalformedDataset, match="no class folders"):
-        DATASETS["sar_acd"].read(tmp_path, "val")
+        list(DATASETS["sar_acd"].read(tmp_path, "val"))
     (tmp_path / "sar_acd" / "val" / "Concorde").mkdir()
     with pytest.raises(MalformedDataset, match="no class named 'Concorde'"):
-        DATASETS["sar_acd"].read(tmp_path, "val")
+        list(DATASETS["sar_acd"].read(tmp_path, "val"))
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"the real sets are not at {REAL}")

@@ -83,9 +83,7 @@ DATASETS: dict[str, DatasetSource] = {
             "vhr10", "optical", "optical", "vhr10", ("vhr10/instances_{split}.json",), _MASK_TASKS, vhr10.read
         ),
         DatasetSource("ssdd", "sar", "sar", "ssdd", ("ssdd/instances_{split}.json",), _MASK_TASKS, ssdd.read),
-        DatasetSource(
-            "hituav", "infrared", "infrared", "hituav", ("hituav/annotations/{split}.json",), _BOX_TASKS, hituav.read
-        ),
+        DatasetSource("hituav", "infrared", "infrared", "hituav", hituav.SPLIT_PATHS, _BOX_TASKS, hituav.read),
         DatasetSource(
             "rsicd", "optical", "optical", "rsicd", ("rsicd/captions_{split}.json",), _CAPTION_TASKS, rsicd.read
         ),
@@ -107,33 +105,34 @@ def missing(root: Path, split: str, names: Sequence[str] = tuple(DATASETS)) -> t
 
 
 def available(
-    root: Path, split: str, *, names: Sequence[str] = tuple(DATASETS), skip_missing: bool = True
+    root: Path, split: str, *, names: Sequence[str] | None = None, skip_missing: bool = True
 ) -> list[LabelledImage]:
-    """The images of every named dataset that the folder holds, grouped by dataset in the order named.
+    """The images of the datasets that the folder holds, grouped by dataset in the order named.
 
     Every image must be whole. Datasets of dialogues have no labelled images to give and are passed over.
 
-    A dataset that is not there is logged as a warning (and listed by `missing`); one that is there but broken
-    is always an error.
+    A dataset that was named but is not there is logged as a warning (and listed by `missing`); one that is there
+    but broken is always an error.
 
     Args:
         root: the folder that holds the datasets' folders.
         split: "train", "val" or "test".
-        names: which datasets to read.
+        names: which datasets to read; None takes whatever is there of all that are known.
         skip_missing: False makes a dataset that is not there an error.
 
     Raises:
         MalformedDataset: a dataset is broken, or unknown, or missing where it must not be; or none is there.
     """
-    absent = missing(root, split, names)
+    wanted = tuple(DATASETS) if names is None else names
+    absent = missing(root, split, wanted)
     if absent and not skip_missing:
         raise MalformedDataset(" ".join(absent))
-    if len(absent) == len(names):
-        raise MalformedDataset(f"{root} holds no {split} split of any of {', '.join(names)}.")
-    for sentence in absent:
+    if len(absent) == len(wanted):
+        raise MalformedDataset(f"{root} holds no {split} split of any of {', '.join(wanted)}.")
+    for sentence in absent if names is not None else ():
         _logger.warning("%s", sentence)
     images: list[LabelledImage] = []
-    for name in names:
+    for name in wanted:
         source = _source(name)
         if source.has(root, split):
             images.extend(item for item in source.read(root, split) if isinstance(item, LabelledImage))

@@ -5,15 +5,19 @@ A chip comes without a box; each dataset says which part of the chip is the obje
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from earthgptx.data.datasets import class_names
 from earthgptx.data.annotation_file import image_size, images_in, subfolders
+from earthgptx.data.datasets import class_names
+from earthgptx.data.quarantine import OnBroken, setting_aside
 from earthgptx.data.sample import LabelledImage, LabelledObject
 from earthgptx.shapes import Box
 
 
-def read_chips(folder: Path, split: str, *, dataset: str, sensor: str, central: float) -> list[LabelledImage]:
+def read_chips(
+    folder: Path, split: str, *, dataset: str, sensor: str, central: float, on_broken: OnBroken
+) -> Iterator[LabelledImage]:
     """The chips of ``{split}/{type}/``.
 
     Args:
@@ -22,26 +26,30 @@ def read_chips(folder: Path, split: str, *, dataset: str, sensor: str, central: 
         dataset: the dataset's name, for class names and ids.
         sensor: one of `imagery.SENSORS`.
         central: the share of the chip's width and height, around its middle, that is the object's box.
+        on_broken: told of every folder of an unknown type, and of every chip that is no image.
 
     Raises:
-        MalformedDataset: a folder is missing or has an unknown name, or a chip is no image.
+        MalformedDataset: the split's folder is missing or holds no folders.
     """
-    chips = []
     for class_folder in subfolders(folder / split):
-        label = class_names.canonical(dataset, class_folder.name)
-        for path in images_in(class_folder):
-            width, height = image_size(path)
+        label = ""
+        with setting_aside(dataset, str(class_folder), on_broken):
+            label = class_names.canonical(dataset, class_folder.name)
+        for path in images_in(class_folder) if label else ():
+            size: tuple[int, int] | None = None
+            with setting_aside(dataset, str(path), on_broken):
+                size = image_size(path)
+            if size is None:
+                continue
+            width, height = size
             margin_x, margin_y = width * (1 - central) / 2, height * (1 - central) / 2
             box = Box(margin_x, margin_y, width - margin_x, height - margin_y)
-            chips.append(
-                LabelledImage(
-                    id=f"{dataset}/{split}/{class_folder.name}/{path.stem}",
-                    path=path,
-                    dataset=dataset,
-                    sensor=sensor,
-                    width=width,
-                    height=height,
-                    objects=(LabelledObject(box=box, label=label),),
-                )
+            yield LabelledImage(
+                id=f"{dataset}/{split}/{class_folder.name}/{path.stem}",
+                path=path,
+                dataset=dataset,
+                sensor=sensor,
+                width=width,
+                height=height,
+                objects=(LabelledObject(box=box, label=label),),
             )
-    return chips

@@ -6,9 +6,9 @@ annotations (run lengths over many objects) are passed over, as COCO means them 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,12 @@ class CocoKeys:
     """How a file calls its parts; some releases depart from COCO's own names.
 
     Attributes:
-        annotations: the list of annotations.
-        file_name: an image's file.
+        annotations: the list of annotations; the first of these names that the file has.
+        file_name: an image's file, likewise.
     """
 
-    annotations: str = "annotations"
-    file_name: str = "file_name"
+    annotations: tuple[str, ...] = ("annotations",)
+    file_name: tuple[str, ...] = ("file_name",)
 
 
 def read_instances(
@@ -45,6 +45,7 @@ def read_instances(
     name_of: Callable[[str], str],
     on_broken: OnBroken = refuse,
     boxes_from_polygons: bool = False,
+    make_object: Callable[[dict[str, Any], str, int, int], LabelledObject] | None = None,
     passed_over: Sequence[str] = (),
     keys: CocoKeys | None = None,
     checks_size: bool = False,
@@ -59,6 +60,8 @@ def read_instances(
         on_broken: told of every image and annotation that is left out.
         boxes_from_polygons: takes boxes from the outlines and never from the file's ``bbox``, where a release is
             known to have the two disagree. Annotations without an outline have their ``bbox`` all the same.
+        make_object: makes an object of an annotation, its label and the image's width and height, instead of
+            `object_from`: for a release whose fields mean something else than COCO's.
         passed_over: categories that label nothing, as "DontCare".
         keys: other names of the file's parts than COCO's.
         checks_size: opens every image's header and reports it where its size is not the file's.
@@ -67,40 +70,43 @@ def read_instances(
         MalformedDataset: the file is missing, or is not such a file as a whole.
     """
     keys = keys or CocoKeys()
+    make_object = make_object or partial(object_from, boxes_from_polygons=boxes_from_polygons)
     folders = [images] if isinstance(images, Path) else list(images)
     content = read_json(path)
-    categories = {field(row, "id", path): str(field(row, "name", path)) for row in rows(content, "categories", path)}
+    categories = {_key(row, path): str(field(row, "name", path)) for row in rows(content, "categories", path)}
     listed = rows(content, "images", path)
-    known = {field(row, "id", path) for row in listed}
-    by_image: dict[Any, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows(content, keys.annotations, path):
-        owner = row.get("image_id")
-        if owner in known:
+    by_image: dict[str, list[dict[str, Any]]] = {_key(row, path): [] for row in listed}
+    for row in rows(content, _present(content, keys.annotations), path):
+        owner = str(row.get("image_id"))
+        if owner in by_image:
             by_image[owner].append(row)
         else:
             on_broken(BrokenItem(dataset, _item(path, row), f"belongs to image {owner}, which is not listed."))
     seen: set[str] = set()
     for row in listed:
-        annotations = by_image.pop(row["id"], [])
+        annotations = by_image.pop(str(row["id"]), None)
         image: LabelledImage | None = None
         with setting_aside(dataset, f"{path} image {row['id']}", on_broken):
-            image = _image(row, path, folders, dataset=dataset, split=split, sensor=sensor, keys=keys)
-            if image.id in seen:
-                raise MalformedDataset(f"{image.path.name} is listed a second time.")
-            seen.add(image.id)
+            if annotations is None:
+                raise MalformedDataset(f"two images have the number {row['id']}.")
+            found = _image(row, path, folders, dataset=dataset, split=split, sensor=sensor, keys=keys)
+            if found.id in seen:
+                raise MalformedDataset(f"{found.path.name} is listed a second time.")
+            seen.add(found.id)
             if checks_size:
-                _check_size(image)
+                _check_size(found)
+            image = found
         if image is None:
             continue
         objects = []
-        for annotation in annotations:
-            if annotation.get("iscrowd") or categories.get(annotation.get("category_id")) in passed_over:
+        for annotation in annotations or ():
+            category = categories.get(str(annotation.get("category_id")))
+            if annotation.get("iscrowd") or category in passed_over:
                 continue
             with setting_aside(dataset, _item(path, annotation), on_broken):
-                label = _label(annotation, categories, name_of)
-                objects.append(
-                    object_from(annotation, label, image.width, image.height, boxes_from_polygons=boxes_from_polygons)
-                )
+                if category is None:
+                    raise MalformedDataset(f"the annotation has the unknown category {annotation.get('category_id')}.")
+                objects.append(make_object(annotation, name_of(category), image.width, image.height))
         yield replace(image, objects=tuple(objects))
 
 
@@ -157,7 +163,7 @@ def _image(
     row: dict[str, Any], path: Path, folders: Sequence[Path], *, dataset: str, split: str, sensor: str, keys: CocoKeys
 ) -> LabelledImage:
     """The image of one record, without its objects; its size from the record, else from its file."""
-    written = str(field(row, keys.file_name, path))
+    written = str(field(row, _present(row, keys.file_name), path))
     file = named_image(written, folders, path)
     if "width" in row and "height" in row:
         width, height = extent(row, "width", path), extent(row, "height", path)
@@ -181,11 +187,14 @@ def _check_size(image: LabelledImage) -> None:
         )
 
 
-def _label(row: dict[str, Any], categories: dict[Any, str], name_of: Callable[[str], str]) -> str:
-    category = row.get("category_id")
-    if category not in categories:
-        raise MalformedDataset(f"the annotation has the unknown category {category}.")
-    return name_of(categories[category])
+def _key(row: dict[str, Any], path: Path) -> str:
+    """A record's own number as text: some tools write 7 in one place and "7" in another."""
+    return str(field(row, "id", path))
+
+
+def _present(row: dict[str, Any], names: Sequence[str]) -> str:
+    """The first of several names that a record has; the first of all where it has none, to be missed by name."""
+    return next((name for name in names if name in row), names[0])
 
 
 def _item(path: Path, row: dict[str, Any]) -> str:

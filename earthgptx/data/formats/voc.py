@@ -57,18 +57,32 @@ class VocFile:
     elements: tuple[ElementTree.Element, ...]
 
 
+def xml_root(path: Path) -> ElementTree.Element:
+    """The outermost element of an XML file, in UTF-8 or as it declares, or in the Chinese encodings.
+
+    Raises:
+        MalformedDataset: it does not exist, or is not XML.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise MalformedDataset(f"The annotation file {path} does not exist.") from error
+    try:
+        return ElementTree.fromstring(content)
+    except (ElementTree.ParseError, ValueError) as error:
+        root = _chinese_root(content)
+        if root is None:
+            raise MalformedDataset(f"The annotation file {path} is not XML: {error}.") from error
+        return root
+
+
 def read_file(path: Path) -> VocFile:
     """Parses one annotation file.
 
     Raises:
         MalformedDataset: it does not exist, is not XML, or is no VOC annotation.
     """
-    try:
-        root = ElementTree.parse(path).getroot()
-    except FileNotFoundError as error:
-        raise MalformedDataset(f"The annotation file {path} does not exist.") from error
-    except (ElementTree.ParseError, UnicodeDecodeError, ValueError) as error:
-        raise MalformedDataset(f"The annotation file {path} is not XML: {error}.") from error
+    root = xml_root(path)
     if root.tag != "annotation":
         raise MalformedDataset(f"{path} begins with <{root.tag}>, not with <annotation> as VOC has it.")
     return VocFile(
@@ -235,6 +249,17 @@ def _image_of(file: VocFile, name: str, pictures: dict[str, Path], folder: Path)
         if key in pictures:
             return pictures[key]
     raise MalformedDataset(f"its image does not exist: {folder} holds neither {name}.* nor {file.file_name or name!r}.")
+
+
+def _chinese_root(content: bytes) -> ElementTree.Element | None:
+    """The outermost element of GB 18030 text, which holds GBK and GB 2312; None where it is no such XML.
+
+    The parser knows no encoding of two bytes a letter, even where a file declares one, as MSAR's do.
+    """
+    try:
+        return ElementTree.fromstring(content.decode("gb18030"))
+    except (ElementTree.ParseError, ValueError):
+        return None
 
 
 def _size(root: ElementTree.Element) -> tuple[int, int] | None:
