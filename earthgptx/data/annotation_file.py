@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
-
-from earthgptx.errors import MalformedDataset
+from earthgptx.data.picture_file import picture_size
+from earthgptx.data.raster_file import raster_size
+from earthgptx.errors import MalformedDataset, UnreadableImagery
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 
@@ -77,16 +77,17 @@ def existing_image(path: Path, named_in: Path) -> Path:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(width, height) from the image's header, without decoding it.
+    """(width, height) of an image as `pixels_of` gives it, from its header, without decoding it.
 
     Raises:
         MalformedDataset: the file is not an image.
     """
     try:
-        with Image.open(path) as opened:
-            return opened.size
-    except (UnidentifiedImageError, OSError) as error:
-        raise MalformedDataset(f"The image {path} cannot be read: {error}.") from error
+        with path.open("rb") as stream:
+            head = stream.read(4)
+        return picture_size(path) if head.startswith((b"\xff\xd8", b"\x89PNG")) else raster_size(path)
+    except (UnreadableImagery, OSError) as error:
+        raise MalformedDataset(f"The image {path} cannot be read: {error}") from error
 
 
 def subfolders(folder: Path) -> list[Path]:

@@ -90,6 +90,23 @@ def orientation_of(path: Path) -> int:
             raise UnreadableImagery(f"{path.name} has a damaged header ({problem}).") from problem
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """(width, height) of a JPEG or PNG as it is shown, upright; from its header, however large it is.
+
+    Raises:
+        UnreadableImagery: a damaged header, or another format.
+    """
+    try:
+        with path.open("rb") as stream:
+            image = _header(stream)
+            # Without an EXIF chunk before the pixels Pillow would decode a whole PNG to look for one behind them.
+            is_tagged = isinstance(image, JpegImageFile) or "exif" in image.info
+            is_on_its_side = is_tagged and _orientation(image) >= 5
+    except _DECODING_PROBLEMS as problem:
+        raise UnreadableImagery(f"{path.name} has a damaged header ({problem}).") from problem
+    return (image.height, image.width) if is_on_its_side else (image.width, image.height)
+
+
 def _header(stream: BinaryIO) -> Image.Image:
     """Open without decoding. The format's own class is used: Image.open has a lower pixel limit than ours."""
     is_png = stream.read(8) == _PNG_SIGNATURE

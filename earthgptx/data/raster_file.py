@@ -119,6 +119,16 @@ def read_raster(path: Path, *, sensor: str, bands: tuple[int, ...] | None, max_p
     )
 
 
+def raster_size(path: Path) -> tuple[int, int]:
+    """(width, height) from a raster file's header, however large it is.
+
+    Raises:
+        UnreadableImagery: not an image, or damaged.
+    """
+    with _opened(path) as dataset:
+        return dataset.width, dataset.height
+
+
 def read_georeference(path: Path) -> Georeference | None:
     """The place on the map of a picture with a world file or an .aux.xml beside it; None without."""
     has_sidecar = any(path.with_suffix(ending).exists() for ending in _SIDECARS)
