@@ -89,6 +89,10 @@ class MalformedCorpus(EarthGPTXError):
     """A built corpus is missing, incomplete, or not what its manifest says."""
 
 
+class MalformedMixture(EarthGPTXError):
+    """The split, weights or saved position given for a mixture do not go with the corpus or the run."""
+
+
 class EndpointFailed(EarthGPTXError):
     """A vision-language model's endpoint cannot be used: unreachable, not authorised, or it speaks otherwise."""
 
