@@ -38,7 +38,7 @@ def records(path: Path) -> Iterator[Any]:
 
 def _elements(file: IO[bytes], path: Path, *, is_lines: bool) -> Iterator[Any]:
     try:
-        import ijson
+        import ijson  # type: ignore[import-untyped]  # publishes no types
     except ImportError as error:
         raise MissingExtra("Large JSON files are read by ijson: pip install 'earthgptx[data]'.") from error
     if file.read(3) != b"\xef\xbb\xbf":  # a byte order mark, which ijson does not expect
