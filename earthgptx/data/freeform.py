@@ -1,7 +1,7 @@
 """Marks as a hand would draw them, simulated from an object's box.
 
-A box is shaken by Gaussian noise, so that the mark covers a part of the object or reaches past it, and a
-shape is drawn in the shaken box. Every object of a dataset has three marks that never change - its exact box,
+A box is shaken by noise, Gaussian or uniform, so that the mark covers a part of the object or reaches past it,
+and a shape is drawn in the shaken box. Every object of a dataset has three marks that never change - its exact box,
 a point and a free-form shape - which training and evaluation both use. Randomness is always an argument.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 
 import numpy as np
 
@@ -24,13 +25,19 @@ SIZE_NOISE = 0.15  # standard deviation of the factor on each extent
 SIZE_RANGE = (0.6, 1.4)
 MAX_CENTRE_SHIFT = 3 / 8  # three standard deviations: the centre stays in the box
 
+UNIFORM_SHIFT = 8  # the corner moves by whole pixels up to an eighth of the box's width and height
+UNIFORM_SIZE = 0.15  # each extent changes by up to this share
+NOISES = ("gaussian", "uniform")
+
+ROTATED_SHARE = 0.25  # of free-form marks of an object with a rotated box are that box
+
 _SMALLEST_EXTENT = 2.0  # pixels; a hand draws nothing thinner
 _DECIMALS = 2  # of a pixel: keeps files short and hides differences between mathematical libraries
 _SAMPLES_PER_SPAN = 6
 _POINT_ATTEMPTS = 16
 
 
-def simulate(box: Box, kind: str, width: int, height: int, rng: random.Random) -> Mark:
+def simulate(box: Box, kind: str, width: int, height: int, rng: random.Random, noise: str = "gaussian") -> Mark:
     """Draws one mark for an object, inside the image.
 
     Args:
@@ -39,15 +46,20 @@ def simulate(box: Box, kind: str, width: int, height: int, rng: random.Random) -
         width: of the image in pixels.
         height: of the image in pixels.
         rng: the only source of chance.
+        noise: one of `NOISES`. "gaussian" moves the centre, "uniform" is the rule of SPHINX-V's training: whole
+            pixels, at most an eighth of the box, then the size about the moved corner. The first two kinds have
+            none.
 
     Raises:
-        ValueError: `kind` is none of them.
+        ValueError: `kind` or `noise` is none of them.
     """
+    if noise not in _SHAKERS:
+        raise ValueError(f"{noise!r} is none of {NOISES}.")
     if kind == "box":
         return _inside(box, width, height, smallest=0.5)
     if kind == "point":
         return _point(_inside(box, width, height, smallest=0.5), rng)
-    shaken = _shaken(box, width, height, rng)
+    shaken = _inside(_SHAKERS[noise](box, rng), width, height, smallest=_SMALLEST_EXTENT)
     if kind == "jittered box":
         return _rounded_box(shaken)
     if kind == "ellipse":
@@ -59,14 +71,16 @@ def simulate(box: Box, kind: str, width: int, height: int, rng: random.Random) -
     raise ValueError(f"{kind!r} is none of {SIMULATED_KINDS}.")
 
 
-def fixed_mark(image: LabelledImage, index: int, kind: str, seed: int = 0) -> Mark:
+def fixed_mark(image: LabelledImage, index: int, kind: str, seed: int = 0, noise: str = "gaussian") -> Mark:
     """The mark of one object that is the same in every run and on every machine.
 
     Args:
         image: its id and size are used, never its pixels.
         index: of the object in `image.objects`.
-        kind: "box" (exact), "point" (near the centre, on the object) or "freeform" (one of `FREEFORM_KINDS`).
+        kind: "box" (exact), "point" (near the centre, on the object) or "freeform" (one of `FREEFORM_KINDS`, or
+            the object's rotated box where its dataset has one).
         seed: another seed gives another set of marks.
+        noise: of free-form marks, as in `simulate`.
 
     Raises:
         ValueError: `kind` is none of the three.
@@ -79,7 +93,11 @@ def fixed_mark(image: LabelledImage, index: int, kind: str, seed: int = 0) -> Ma
     if kind == "point":
         return _point_on(labelled, image.width, image.height, rng)
     if kind == "freeform":
-        return simulate(labelled.box, rng.choice(FREEFORM_KINDS), image.width, image.height, rng)
+        mark = simulate(labelled.box, rng.choice(FREEFORM_KINDS), image.width, image.height, rng, noise)
+        # Asked last, so that datasets without rotated boxes keep the marks they have.
+        if labelled.rotated is not None and rng.random() < ROTATED_SHARE:
+            return _rotated(labelled.rotated, image.width, image.height) or mark
+        return mark
     raise ValueError(f"{kind!r} is none of {FIXED_MARKS}.")
 
 
@@ -96,8 +114,8 @@ def _inside(box: Box, width: int, height: int, smallest: float) -> Box:
     return Box(x0, y0, x1, y1)
 
 
-def _shaken(box: Box, width: int, height: int, rng: random.Random) -> Box:
-    """The box with Gaussian noise on its centre and on each extent, cut to the image."""
+def _shaken_gaussian(box: Box, rng: random.Random) -> Box:
+    """The box with Gaussian noise on its centre and on each extent."""
 
     def noisy(centre: float, extent: float) -> tuple[float, float]:
         shift = min(max(rng.gauss(0.0, CENTRE_NOISE), -MAX_CENTRE_SHIFT), MAX_CENTRE_SHIFT) * extent
@@ -107,7 +125,36 @@ def _shaken(box: Box, width: int, height: int, rng: random.Random) -> Box:
 
     x0, x1 = noisy(box.centre[0], box.width)
     y0, y1 = noisy(box.centre[1], box.height)
-    return _inside(Box(x0, y0, x1, y1), width, height, smallest=_SMALLEST_EXTENT)
+    return Box(x0, y0, x1, y1)
+
+
+def _shaken_uniform(box: Box, rng: random.Random) -> Box:
+    """The box with uniform noise on its upper left corner, in whole pixels, and then on each extent."""
+
+    def noisy(low: float, extent: float) -> tuple[float, float]:
+        most = int(extent / UNIFORM_SHIFT)
+        moved = low + rng.randint(-most, most)
+        return moved, moved + extent * (1 + rng.uniform(-UNIFORM_SIZE, UNIFORM_SIZE))
+
+    x0, x1 = noisy(box.x0, box.width)
+    y0, y1 = noisy(box.y0, box.height)
+    return Box(x0, y0, x1, y1)
+
+
+_SHAKERS: dict[str, Callable[[Box, random.Random], Box]] = {
+    "gaussian": _shaken_gaussian,
+    "uniform": _shaken_uniform,
+}
+
+
+def _rotated(polygon: Polygon, width: int, height: int) -> Polygon | None:
+    """The rotated box with rounded corners, or None where it has no area or reaches past the image.
+
+    To cut it at the image's border would bend it, so that it no longer follows the object.
+    """
+    mark = Polygon(tuple((round(x, _DECIMALS), round(y, _DECIMALS)) for x, y in polygon.points))
+    is_whole = all(0 <= x <= width and 0 <= y <= height for x, y in mark.points)
+    return mark if is_whole and mark.area > 0 else None
 
 
 def _rounded_box(box: Box) -> Box:

@@ -7,6 +7,7 @@ of them. Positions and directions are those of the picture: top is small y, left
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 from earthgptx.data.datasets.class_names import plural, with_article
@@ -38,6 +39,59 @@ DIRECTIONS: tuple[str, ...] = (
 
 # A neighbour is worth a word when the gap to it is at most this share of the image's longer side.
 NEIGHBOUR_REACH = 0.15
+
+MAX_ATTRIBUTES = 2  # in front of a class; more read like a list
+
+# Verbs that datasets use between two objects, and how one subject takes them; anything else follows "is".
+_BARE_VERBS = {
+    "carry": "carries",
+    "cast": "casts",
+    "catch": "catches",
+    "connect": "connects",
+    "contain": "contains",
+    "cover": "covers",
+    "cross": "crosses",
+    "cut": "cuts",
+    "dance": "dances",
+    "drink": "drinks",
+    "eat": "eats",
+    "face": "faces",
+    "follow": "follows",
+    "hang": "hangs",
+    "have": "has",
+    "highfive": "highfives",
+    "hit": "hits",
+    "hold": "holds",
+    "hug": "hugs",
+    "interact": "interacts",
+    "kick": "kicks",
+    "kiss": "kisses",
+    "lead": "leads",
+    "lie": "lies",
+    "look": "looks",
+    "pass": "passes",
+    "play": "plays",
+    "pull": "pulls",
+    "push": "pushes",
+    "read": "reads",
+    "ride": "rides",
+    "show": "shows",
+    "sit": "sits",
+    "skateboard": "skateboards",
+    "ski": "skis",
+    "snowboard": "snowboards",
+    "stand": "stands",
+    "support": "supports",
+    "surf": "surfs",
+    "surround": "surrounds",
+    "talk": "talks",
+    "throw": "throws",
+    "touch": "touches",
+    "use": "uses",
+    "walk": "walks",
+    "watch": "watches",
+    "wear": "wears",
+}
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -84,13 +138,19 @@ def is_within(box: Box, other: Box) -> bool:
 def describe(image: LabelledImage, index: int) -> str:
     """A region caption, as in "a large ship at the top left, to the left of a harbor".
 
+    Where the dataset says what the object looks like, that stands in the place of its size: "a white car".
+
     Args:
         image: the labelled image.
         index: which of its objects to describe.
     """
     item = image.objects[index]
-    size = size_word(item.box, image.width, image.height)
-    caption = f"{with_article(item.label, size)} {_at(position_word(item.box, image.width, image.height))}"
+    words = [attribute for attribute in map(plain, item.attributes) if attribute]
+    looks = [word for word in words if " " not in word][:MAX_ATTRIBUTES]
+    adjective = " ".join(looks) or size_word(item.box, image.width, image.height)
+    caption = f"{with_article(item.label, adjective)} {at(position_word(item.box, image.width, image.height))}"
+    if words and not looks:  # only longer ones, as in "covered in snow"
+        caption = f"{caption}, {words[0]}"
     neighbour = nearest_neighbour(image, index)
     if neighbour is None:
         return caption
@@ -124,6 +184,37 @@ def relate(first: LabelledObject, second: LabelledObject) -> str:
     return f"<Region 1> is {place} <Region 2>, {classes}"
 
 
+def state(subject_name: str, subject: LabelledObject, predicate: str, name: str, item: LabelledObject) -> str:
+    """A dataset's relation of two regions, as in "<Region 1> is parked on <Region 2>, a car and a street".
+
+    Args:
+        subject_name, name: how subject and object are named, as in "<Region 1>".
+        subject, item: the two objects.
+        predicate: the dataset's words between them, in any form: "on", "riding", "wears", "have".
+    """
+    both = f"both are {plural(subject.label)}"
+    classes = both if subject.label == item.label else f"{with_article(subject.label)} and {with_article(item.label)}"
+    return f"{subject_name} {predicate_phrase(predicate)} {name}, {classes}"
+
+
+def predicate_phrase(predicate: str) -> str:
+    """A relation's words as a sentence about one subject says them: "is on", "is riding", "wears", "has"."""
+    words = plain(predicate).lower().replace("_", " ")
+    first, space, rest = words.partition(" ")
+    if first in ("is", "has"):
+        return words
+    if first in ("are", "be"):
+        return f"is{space}{rest}"
+    if first in _BARE_VERBS:
+        return f"{_BARE_VERBS[first]}{space}{rest}"
+    return words if first in _BARE_VERBS.values() else f"is {words}"
+
+
+def plain(text: str) -> str:
+    """Words of a dataset as part of an answer: in one line, without the signs that name regions and masks."""
+    return " ".join(re.sub(r"[<>]", " ", text).split())
+
+
 def group_phrase(label: str, count: int) -> str:
     """A class and how many, as in "a ship", "three ships" and "more than ten ships"."""
     if count == 1:
@@ -135,7 +226,7 @@ def group_phrase(label: str, count: int) -> str:
 def shared_position(items: Sequence[LabelledObject], width: int, height: int) -> str:
     """The words " at the top left" where all the objects lie in that one field of the nine, else none."""
     words = {position_word(item.box, width, height) for item in items}
-    return f" {_at(words.pop())}" if len(words) == 1 else ""
+    return f" {at(words.pop())}" if len(words) == 1 else ""
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -143,5 +234,6 @@ def listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def _at(position: str) -> str:
+def at(position: str) -> str:
+    """A field of the nine with its preposition."""
     return "in the center" if position == "center" else f"at the {position}"

@@ -13,7 +13,8 @@ import unicodedata
 from collections.abc import Collection, Mapping
 
 from earthgptx.data import grammar
-from earthgptx.data.datasets.class_table import CLASSES, NUM_IMAGES, SCENES, SYNONYMS, ClassName
+from earthgptx.data.datasets.class_table import CLASSES, NUM_IMAGES, SCENES, ClassName
+from earthgptx.data.datasets.synonyms import SYNONYMS
 from earthgptx.errors import MalformedDataset
 
 __all__ = ["CLASSES", "SCENES", "ClassName", "absent_label", "canonical", "plural", "tidied", "with_article"]
