@@ -72,7 +72,8 @@ def read_folder(
 
     Args:
         labels: the folder of the text files.
-        images: the folder of the images, which have the same names.
+        images: the folder of the images, which have the same names; DOTA's own archives unpack to subfolders
+            (``part1/images``), so that an image is found by its bare name, too.
         dataset, split, sensor: as they stand in the images.
         name_of, with_difficult: as in `objects_from`.
         on_broken: told of every image and object that is left out.
@@ -81,6 +82,7 @@ def read_folder(
         MalformedDataset: a folder does not exist.
     """
     pictures = images_by_name(images, dataset, on_broken)
+    pictures = {path.stem: path for path in pictures.values()} | pictures
     for name, path in files_by_name(labels, ".txt").items():
         if name not in pictures:
             on_broken(BrokenItem(dataset, str(path), f"its image does not exist: {images} holds no {name}.*."))

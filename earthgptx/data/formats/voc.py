@@ -202,13 +202,14 @@ def read_folder(
         if name not in files:
             on_broken(BrokenItem(dataset, str(annotations / f"{name}.xml"), "the annotation file does not exist."))
             continue
-        file: VocFile | None = None
+        found: tuple[VocFile, Path, tuple[int, int]] | None = None
         with setting_aside(dataset, str(files[name]), on_broken):
             file = read_file(files[name])
             image = _image_of(file, name, pictures, images)
-            size = file.size or image_size(image)
-        if file is None:
+            found = file, image, file.size or image_size(image)
+        if found is None:
             continue
+        file, image, size = found
         yield LabelledImage(
             id=f"{dataset}/{split}/{name}",
             path=image,
