@@ -13,7 +13,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from earthgptx.data.datasets import hituav, mstar, rsicd, sar_acd, ssdd, vhr10
+from earthgptx.data.datasets import (
+    air_sarship,
+    dior,
+    dior_rsvg,
+    dota_v1,
+    dota_v2,
+    hituav,
+    msar,
+    mstar,
+    opt_rsvg,
+    rsicd,
+    sar_acd,
+    sar_aircraft,
+    sardet_100k,
+    ssdd,
+    ssdd_official,
+    vhr10,
+)
 from earthgptx.data.quarantine import OnBroken, refuse
 from earthgptx.data.sample import LabelledImage, Sample
 from earthgptx.errors import MalformedDataset
@@ -72,8 +89,9 @@ class DatasetSource:
 
 
 _BOX_TASKS = ("roc", "region_caption", "relation", "count", "vqa")
-_MASK_TASKS = (*_BOX_TASKS, "segment_region", "segment_class", "grounded_caption")
+_MASK_TASKS = (*_BOX_TASKS, "segment_region", "segment_class", "grounded_caption", "refer")
 _CHIP_TASKS = ("roc", "region_caption", "vqa")
+_REFERRED_TASKS = ("roc", "region_caption", "relation")  # not all objects are labelled: nothing to count
 _CAPTION_TASKS = ("image_caption", "scene", "vqa")
 
 DATASETS: dict[str, DatasetSource] = {
@@ -89,6 +107,70 @@ DATASETS: dict[str, DatasetSource] = {
         ),
         DatasetSource("sar_acd", "sar", "sar", "sar_acd", ("sar_acd/{split}",), _CHIP_TASKS, sar_acd.read),
         DatasetSource("mstar", "sar", "sar", "mstar", ("mstar/{split}",), _CHIP_TASKS, mstar.read),
+        DatasetSource(
+            "dior", "optical", "optical", "DIOR", ("DIOR/ImageSets/Main/{split}.txt",), _BOX_TASKS, dior.read
+        ),
+        DatasetSource(
+            "dior_rsvg",
+            "optical",
+            "optical",
+            "DIOR_RSVG",
+            ("DIOR_RSVG/{split}.txt",),
+            _REFERRED_TASKS,
+            dior_rsvg.read,
+        ),
+        DatasetSource(
+            "opt_rsvg",
+            "optical",
+            "optical",
+            "OPT-RSVG",
+            ("OPT-RSVG/split/{split}.txt", "OPT-RSVG/{split}.txt"),
+            _REFERRED_TASKS,
+            opt_rsvg.read,
+        ),
+        DatasetSource(
+            "dota_v1",
+            "optical",
+            "optical",
+            "DOTA",
+            ("DOTA/{split}/labelTxt-v1.5", "DOTA/{split}/labelTxt-v1.0"),
+            _BOX_TASKS,
+            dota_v1.read,
+        ),
+        DatasetSource(
+            "dota_v2", "optical", "optical", "DOTA", ("DOTA/{split}/labelTxt-v2.0",), _BOX_TASKS, dota_v2.read
+        ),
+        DatasetSource(
+            "ssdd_official",
+            "sar",
+            "sar",
+            "Official-SSDD-OPEN",
+            ssdd_official.SPLIT_PATHS,
+            _MASK_TASKS,
+            ssdd_official.read,
+        ),
+        DatasetSource(
+            "air_sarship", "sar", "sar", "AIR-SARShip-2.0", air_sarship.SPLIT_PATHS, _BOX_TASKS, air_sarship.read
+        ),
+        DatasetSource(
+            "sardet_100k",
+            "sar",
+            "sar",
+            "SARDet_100K",
+            ("SARDet_100K/Annotations/{split}.json",),
+            _BOX_TASKS,
+            sardet_100k.read,
+        ),
+        DatasetSource("msar", "sar", "sar", "MSAR-1.0 dataset", msar.SPLIT_PATHS, _BOX_TASKS, msar.read),
+        DatasetSource(
+            "sar_aircraft",
+            "sar",
+            "sar",
+            "SAR-AIRcraft-1.0",
+            ("SAR-AIRcraft-1.0/ImageSets/Main/{split}.txt",),
+            _BOX_TASKS,
+            sar_aircraft.read,
+        ),
     )
 }
 
