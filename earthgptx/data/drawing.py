@@ -73,19 +73,19 @@ def _shrunk(mask: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
     return mask
 
 
-def draw_mark(pen: ImageDraw.ImageDraw, mark: Mark, colour: Colour, line: int) -> None:
-    """One mark, already in picture pixels: a dark stroke under a narrower bright one."""
+def draw_mark(pen: ImageDraw.ImageDraw, mark: Mark, colour: Colour, line: int, *, rim: Colour = INK) -> None:
+    """One mark, already in picture pixels: a stroke of the rim's colour under a narrower one of its own."""
     if isinstance(mark, Mask) and mark.area == 0:
         return
     points = [(float(x), float(y)) for x, y in mark.outline()]
     if isinstance(mark, Point):
         x, y = points[0]
-        for radius, fill in ((3 * line, INK), (2 * line, colour), (line * 0.7, INK)):
+        for radius, fill in ((3 * line, rim), (2 * line, colour), (line * 0.7, rim)):
             pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
         return
     if not isinstance(mark, Scribble):
         points = [*points, points[0], points[1]]  # past the start: the last joint is rounded too
-    pen.line(points, fill=INK, width=line + 2 * max(1, line // 2), joint="curve")
+    pen.line(points, fill=rim, width=line + 2 * max(1, line // 2), joint="curve")
     pen.line(points, fill=colour, width=line, joint="curve")
 
 

@@ -1,0 +1,92 @@
+"""An accepted answer as samples: a detailed caption of the image, captions of its regions, and relations of pairs.
+
+A subject and an answer come in, samples in the project's form go out. Marks are the corpus's own that never
+change, and the wording is drawn by the subject's id, so the same answer always gives the same samples.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+from earthgptx.data import phrasing
+from earthgptx.data.datasets.class_names import plural, with_article
+from earthgptx.data.freeform import FIXED_MARKS, fixed_mark
+from earthgptx.data.recaption.schema import Answer, Relationship
+from earthgptx.data.recaption.subject import Subject
+from earthgptx.data.sample import LabelledObject, Region, Sample, Turn, check_sample
+from earthgptx.data.wording import listed
+from earthgptx.shapes import Box
+
+MAX_REGIONS = 4  # of one region caption; descriptions are long
+
+
+def samples_of(subject: Subject, answer: Answer, *, seed: int = 0) -> Iterator[Sample]:
+    """Every sample that an answer gives.
+
+    Args:
+        subject: what was shown.
+        answer: one that agrees with its labels.
+        seed: of the marks, as in `freeform.fixed_mark`, and of the wording.
+    """
+    rng = random.Random(f"{seed}/{subject.id}/recaption")
+    whole = Region(mark=Box(0.0, 0.0, float(subject.width), float(subject.height)))
+    question = phrasing.choose("detailed_caption", rng)
+    # No mark, or as often the paper's mark of image-level tasks.
+    regions = (whole,) if rng.random() < 0.5 else ()
+    yield _sample(subject, "image_caption", 1, regions, (question, answer.caption))
+
+    texts = {region.number: region.description for region in answer.regions}
+    numbers = list(texts)
+    rng.shuffle(numbers)
+    chunks = [numbers[start : start + MAX_REGIONS] for start in range(0, len(numbers), MAX_REGIONS)]
+    for place, chunk in enumerate(chunks, start=1):
+        lines = [f"<Region {index}>: {texts[number]}" for index, number in enumerate(chunk, start=1)]
+        turns = (phrasing.choose("detailed_region_caption", rng), "\n".join(lines))
+        yield _sample(subject, "region_caption", place, _marked(subject, chunk, rng, seed), turns)
+
+    for place, stated in enumerate(answer.relationships, start=1):
+        pair = (stated.subject, stated.object)
+        question = phrasing.choose("relation", rng).format(regions=listed(["<Region 1>", "<Region 2>"]))
+        turns = (question, _relation_words(stated, subject.numbered))
+        yield _sample(subject, "relation", place, _marked(subject, pair, rng, seed), turns)
+
+
+def _relation_words(stated: Relationship, objects: Sequence[LabelledObject]) -> str:
+    """In the form of `wording.relate`: the predicate between the regions, then what both are."""
+    first, second = objects[stated.subject - 1].label, objects[stated.object - 1].label
+    if first == second:
+        classes = f"both are {plural(first)}"
+    else:
+        classes = f"{with_article(first)} and {with_article(second)}"
+    predicate = stated.predicate.removeprefix("is ").removeprefix("are ")
+    return f"<Region 1> is {predicate} <Region 2>, {classes}"
+
+
+def _marked(subject: Subject, numbers: Sequence[int], rng: random.Random, seed: int) -> tuple[Region, ...]:
+    """The numbered objects under one of their fixed marks each."""
+    image = subject.labelled_image()
+    indices = [subject.marked[number - 1] for number in numbers]
+    return tuple(
+        Region(mark=fixed_mark(image, index, rng.choice(FIXED_MARKS), seed=seed), object=subject.objects[index])
+        for index in indices
+    )
+
+
+def _sample(subject: Subject, task: str, place: int, regions: tuple[Region, ...], turns: tuple[str, str]) -> Sample:
+    question, answer = turns
+    return check_sample(
+        Sample(
+            id=f"{subject.id}#recaption-{task}-{place}",
+            image=subject.image,
+            sensor=subject.sensor,
+            width=subject.width,
+            height=subject.height,
+            regions=regions,
+            turns=(Turn("user", question), Turn("model", answer)),
+            targets=(),
+            task=task,
+            window=subject.window,
+            orientation=subject.orientation,
+        )
+    )
