@@ -116,6 +116,47 @@ def test_the_noise_is_the_stated_gaussian():
     assert np.allclose(factors.std(axis=0), 0.15, rtol=0.06)
 
 
+def test_the_uniform_noise_is_the_stated_rule():
+    rng = random.Random(0)
+    box = Box(200, 200, 283, 240)
+    shaken = [simulate(box, "jittered box", 500, 500, rng, "uniform") for _ in range(4000)]
+    corners = np.array([(mark.x0 - 200, mark.y0 - 200) for mark in shaken])
+    assert np.array_equal(corners, np.round(corners))  # whole pixels
+    assert set(corners[:, 0]) == set(range(-10, 11))  # 83 // 8
+    assert set(corners[:, 1]) == set(range(-5, 6))
+    counts = np.bincount((corners[:, 1] + 5).astype(int))
+    assert counts.min() > 0.75 * counts.max()
+    factors = np.array([[mark.width / 83, mark.height / 40] for mark in shaken])
+    assert 0.849 < factors.min() < 0.855
+    assert 1.145 < factors.max() < 1.151
+    assert np.allclose(factors.std(axis=0), 0.3 / np.sqrt(12), rtol=0.05)
+
+
+@pytest.mark.parametrize("kind", FREEFORM_KINDS)
+@given(boxes_in_images(), st.integers(0, 2**32))
+def test_uniform_marks_lie_in_the_image_and_are_accepted(kind, where, seed):
+    box, width, height = where
+    mark = simulate(box, kind, width, height, random.Random(seed), "uniform")
+    bounds = mark.bounds()
+    assert min(bounds.x0, bounds.y0) >= 0
+    assert bounds.x1 <= width
+    assert bounds.y1 <= height
+    check_mark(mark, width, height)
+
+
+@given(boxes_in_images(), st.integers(0, 2**32))
+def test_uniform_jitter_stays_within_its_bounds(where, seed):
+    box, width, height = where
+    mark = simulate(box, "jittered box", width, height, random.Random(seed), "uniform").bounds()
+    for low, high, new_low, new_high, limit in (
+        (box.x0, box.x1, mark.x0, mark.x1, width),
+        (box.y0, box.y1, mark.y0, mark.y1, height),
+    ):
+        extent = high - low
+        assert new_low >= max(0, min(low - extent / 8, limit - 2)) - 0.01
+        assert new_high <= max(high + extent * (1 / 8 + 0.15), new_low + 2) + 0.01
+
+
 @given(st.integers(0, 2**32))
 def test_a_scribble_runs_smoothly_along_the_longer_side(seed):
     scribble = simulate(Box(100, 100, 140, 300), "scribble", 400, 400, random.Random(seed))
@@ -191,3 +232,28 @@ def test_a_box_past_the_image_is_cut_and_one_outside_is_brought_in():
     assert fixed_mark(image, 0, "box") == Box(0, 0, 30, 40)
     for kind in FIXED_MARKS:
         check_mark(fixed_mark(image, 1, kind), image.width, image.height)
+
+
+def test_a_rotated_box_is_one_of_the_freeform_marks_of_its_object():
+    polygon = Polygon(((60, 60), (90, 90), (70, 120), (40, 90)))
+    turned = LabelledObject(Box(40, 60, 90, 120), "ship", rotated=polygon)
+    crowd, plain = image_with(*(turned,) * 400), image_with(*(SHIP,) * 400)
+    marks = [(fixed_mark(crowd, k, "freeform"), fixed_mark(plain, k, "freeform")) for k in range(400)]
+    num_rotated = sum(mark == polygon for mark, _ in marks)
+    assert 70 < num_rotated < 130
+    assert all(mark in (polygon, usual) for mark, usual in marks)  # the others are as without it
+    for kind in ("box", "point"):
+        assert fixed_mark(crowd, 0, kind) == fixed_mark(plain, 0, kind)
+
+
+@pytest.mark.parametrize(
+    "polygon", [Polygon(((-1, 5), (10, 5), (10, 15), (-1, 15))), Polygon(((5, 5), (9, 9), (5, 5), (9, 9)))]
+)
+def test_a_rotated_box_that_leaves_the_image_or_has_no_area_is_no_mark(polygon):
+    image = image_with(*(LabelledObject(Box(0, 5, 10, 15), "ship", rotated=polygon),) * 60)
+    assert polygon not in [fixed_mark(image, k, "freeform") for k in range(60)]
+
+
+def test_unknown_noise_is_refused():
+    with pytest.raises(ValueError, match="brown"):
+        simulate(SHIP.box, "ellipse", 300, 200, random.Random(0), "brown")

@@ -5,11 +5,9 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from string import Formatter
 
 import pytest
 
-from earthgptx.data import phrasing
 from earthgptx.data.datasets import DATASETS, available
 from earthgptx.data.datasets.class_names import plural
 from earthgptx.data.freeform import FIXED_MARKS, fixed_mark
@@ -213,22 +211,3 @@ def test_mirroring_objects_marks_and_masks_together_keeps_them_aligned(images):
             mirrored = target.flipped(width).mask(height, width)
             overlap = (mirrored[:, ::-1] & target.mask(height, width)).sum()
             assert overlap > 0.9 * mirrored.sum() > 0
-
-
-@pytest.mark.parametrize("kind", phrasing.PHRASES)
-def test_there_are_twelve_ways_to_ask_and_braces_that_are_filled(kind):
-    sentences = phrasing.PHRASES[kind]
-    assert len(set(sentences)) == len(sentences) >= 12
-    fields = [{name for _, name, _, _ in Formatter().parse(text) if name} for text in sentences]
-    assert set().union(*fields) <= {"regions", "label", "labels", "a_label", "expression"}
-    assert all(fields) or not any(fields)
-
-
-def test_the_papers_sentences_come_first_and_are_asked_most():
-    assert phrasing.usual("roc") == "Please identify the object category of each marked region in the image."
-    assert phrasing.usual("roc_single").startswith("Please identify the object category of the marked region")
-    assert phrasing.usual("region_caption").startswith("Please provide a brief caption of each marked region")
-    rng = random.Random(0)
-    asked = Counter(phrasing.choose("roc", rng) for _ in range(1000))
-    assert asked.most_common(1)[0][0] == phrasing.usual("roc")
-    assert set(asked) == set(phrasing.PHRASES["roc"])
