@@ -17,6 +17,7 @@ import rasterio.crs
 import rasterio.features
 import rasterio.warp
 from rasterio._err import CPLE_BaseError
+from rasterio.errors import CRSError
 
 from earthgptx.errors import MarkOutsideImage, UnreadableImagery
 from earthgptx.rasters import BoolArray
@@ -97,6 +98,25 @@ class Georeference:
     def ring_to_wgs84(self, points: Sequence[tuple[float, float]]) -> Vertices:
         """Many pixel positions at once, which is far quicker than one by one."""
         return self._reproject(self.crs_wkt, WGS84, [self.to_map(x, y) for x, y in points])
+
+    def ring_to_pixels(self, points: Sequence[tuple[float, float]], *, crs: str = WGS84) -> Vertices:
+        """Many positions of any reference system to pixels at once.
+
+        Args:
+            points: x, y in the system's own units; longitude before latitude, whatever the system says.
+            crs: the system as an `EPSG:...` code, an OGC name or well-known text.
+
+        Returns:
+            Positions in pixels; infinite where the image's projection is undefined.
+
+        Raises:
+            UnreadableImagery: there is no such reference system.
+        """
+        try:
+            _reference_system(crs)
+        except CRSError as error:
+            raise UnreadableImagery(f"{crs[:80]!r} is no coordinate reference system.") from error
+        return tuple(self.to_pixel(x, y) for x, y in self._reproject(crs, self.crs_wkt, points))
 
     @staticmethod
     def _reproject(source: str, target: str, points: Sequence[tuple[float, float]]) -> Vertices:

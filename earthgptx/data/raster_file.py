@@ -129,6 +129,16 @@ def raster_size(path: Path) -> tuple[int, int]:
         return dataset.width, dataset.height
 
 
+def raster_place(path: Path) -> Georeference | None:
+    """The place on the map that a raster file, or a file beside it, tells; None without.
+
+    Raises:
+        UnreadableImagery: not an image, or damaged.
+    """
+    with _opened(path) as dataset:
+        return _georeference(dataset, [])
+
+
 def read_georeference(path: Path) -> Georeference | None:
     """The place on the map of a picture with a world file or an .aux.xml beside it; None without."""
     has_sidecar = any(path.with_suffix(ending).exists() for ending in _SIDECARS)

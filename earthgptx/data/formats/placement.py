@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from earthgptx.data.sample import LabelledObject
@@ -98,6 +99,33 @@ def turned_box(x: float, y: float, *, width: float, height: float, radians: floa
     )
 
 
+def ribbon(points: Sequence[tuple[float, float]], breadth: float) -> list[Vertices]:
+    """An open line as quadrilaterals, one a segment, whose union is the line drawn with a pen of that breadth."""
+    drawn: list[Vertices] = []
+    for (x0, y0), (x1, y1) in pairwise(points):
+        length = math.hypot(x1 - x0, y1 - y0)
+        if length > 0 and math.isfinite(length):
+            dx, dy = (y1 - y0) / length * breadth / 2, (x0 - x1) / length * breadth / 2
+            drawn.append(((x0 + dx, y0 + dy), (x1 + dx, y1 + dy), (x1 - dx, y1 - dy), (x0 - dx, y0 - dy)))
+    return drawn
+
+
+def keyhole(exterior: Sequence[tuple[float, float]], holes: Iterable[Sequence[tuple[float, float]]]) -> Vertices:
+    """An outline with holes as one ring, which leaves them open when it is filled by the even-odd rule.
+
+    A hole is reached by a cut that is level, then upright, and left by the same cut: such edges cancel exactly.
+    """
+    ring = list(_open(exterior))
+    is_clockwise = _signed_area(ring) > 0
+    start = ring[0]
+    for hole in holes:
+        inner = _open(hole)
+        against = inner if (_signed_area(inner) > 0) != is_clockwise else inner[::-1]  # so that the areas subtract
+        elbow = (against[0][0], start[1])
+        ring += [start, elbow, *against, against[0], elbow]
+    return tuple(ring)
+
+
 def bounds_of(polygons: Sequence[Polygon]) -> Box:
     """The smallest upright box around several polygons."""
     bounds = [polygon.bounds() for polygon in polygons]
@@ -128,6 +156,12 @@ def _open(ring: Sequence[tuple[float, float]]) -> Vertices:
     """The ring without a last corner that repeats the first."""
     points = tuple((float(x), float(y)) for x, y in ring)
     return points[:-1] if len(points) > 1 and points[0] == points[-1] else points
+
+
+def _signed_area(ring: Sequence[tuple[float, float]]) -> float:
+    """Positive where the ring runs clockwise on screen."""
+    ahead = [*ring[1:], ring[0]]
+    return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(ring, ahead, strict=True)) / 2
 
 
 def _listed(box: Box) -> str:
