@@ -14,22 +14,29 @@ from pathlib import Path
 from typing import Protocol
 
 from earthgptx.data.datasets import (
+    aerial_mancar,
     air_sarship,
     dior,
     dior_rsvg,
     dota_v1,
     dota_v2,
+    double_light_vehicle,
     hituav,
+    infrared_security,
     msar,
     mstar,
+    openimages,
     opt_rsvg,
     rsicd,
+    rsvp,
     sar_acd,
     sar_aircraft,
     sardet_100k,
+    sea_shipping,
     ssdd,
     ssdd_official,
     vhr10,
+    visual_genome,
 )
 from earthgptx.data.quarantine import OnBroken, refuse
 from earthgptx.data.sample import LabelledImage, Sample
@@ -68,7 +75,8 @@ class DatasetSource:
         domain: one of DOMAINS; natural images are photographs from the ground.
         sensor: one of `imagery.SENSORS`.
         folder: the dataset's folder below the root.
-        split_paths: a split is there if any of these exists below the root; ``{split}`` is filled in.
+        split_paths: a split is there if any of these exists below the root; ``{split}`` is filled in, and ``{part}``,
+            which writes "val" out as "validation".
         tasks: the names in `instructions.TASKS` that its labels can answer.
         read: gives the items of a split. The docstring of its module says what the dataset is (`about`).
         holds_dialogues: whether it gives `Sample`s.
@@ -85,7 +93,12 @@ class DatasetSource:
 
     def has(self, root: Path, split: str) -> bool:
         """Whether the split lies below the root."""
-        return any((root / path.format(split=split)).exists() for path in self.split_paths)
+        return any(path.exists() for path in self.places(root, split))
+
+    def places(self, root: Path, split: str) -> tuple[Path, ...]:
+        """Where the split may lie."""
+        part = "validation" if split == "val" else split
+        return tuple(root / path.format(split=split, part=part) for path in self.split_paths)
 
 
 _BOX_TASKS = ("roc", "region_caption", "relation", "count", "vqa")
@@ -171,6 +184,61 @@ DATASETS: dict[str, DatasetSource] = {
             _BOX_TASKS,
             sar_aircraft.read,
         ),
+        DatasetSource(
+            "sea_shipping",
+            "infrared",
+            "infrared",
+            "sea_shipping",
+            sea_shipping.SPLIT_PATHS,
+            _BOX_TASKS,
+            sea_shipping.read,
+        ),
+        DatasetSource(
+            "infrared_security",
+            "infrared",
+            "infrared",
+            "infrared_security",
+            infrared_security.SPLIT_PATHS,
+            _BOX_TASKS,
+            infrared_security.read,
+        ),
+        DatasetSource(
+            "aerial_mancar",
+            "infrared",
+            "infrared",
+            "aerial_mancar",
+            aerial_mancar.SPLIT_PATHS,
+            _BOX_TASKS,
+            aerial_mancar.read,
+        ),
+        DatasetSource(
+            "double_light_vehicle",
+            "infrared",
+            "infrared",
+            "double_light_vehicle",
+            double_light_vehicle.SPLIT_PATHS,
+            _BOX_TASKS,
+            double_light_vehicle.read,
+        ),
+        DatasetSource(
+            "openimages",
+            "natural",
+            "optical",
+            "openimages",
+            openimages.SPLIT_PATHS,
+            (*_REFERRED_TASKS, "segment_region"),  # groups are no objects, and masks are there for a part
+            openimages.read,
+        ),
+        DatasetSource(
+            "visual_genome",
+            "natural",
+            "optical",
+            "visual_genome",
+            visual_genome.SPLIT_PATHS,
+            _REFERRED_TASKS,
+            visual_genome.read,
+        ),
+        DatasetSource("rsvp", "optical", "optical", "rsvp", rsvp.SPLIT_PATHS, (), rsvp.read, holds_dialogues=True),
     )
 }
 
@@ -181,7 +249,7 @@ def missing(root: Path, split: str, names: Sequence[str] = tuple(DATASETS)) -> t
     for name in names:
         source = _source(name)
         if not source.has(root, split):
-            needed = " or ".join(str(root / path.format(split=split)) for path in source.split_paths)
+            needed = " or ".join(map(str, source.places(root, split)))
             sentences.append(f"{name} has no {split} split here: {needed} does not exist.")
     return tuple(sentences)
 
@@ -216,7 +284,7 @@ def available(
     images: list[LabelledImage] = []
     for name in wanted:
         source = _source(name)
-        if source.has(root, split):
+        if source.has(root, split) and not source.holds_dialogues:
             images.extend(item for item in source.read(root, split) if isinstance(item, LabelledImage))
     return images
 

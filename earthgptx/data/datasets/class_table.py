@@ -72,6 +72,14 @@ CLASSES: tuple[ClassName, ...] = (
         ("optical", "sar"),
     ),
     ClassName("helicopter", ("dota_v1:helicopter", "dota_v2:helicopter"), "helicopters", "a", _OPTICAL),
+    # Kinds of ships, as they are told apart at sea.
+    ClassName("liner", ("sea_shipping:liner",), "liners", "a", _INFRARED),
+    ClassName("bulk carrier", ("sea_shipping:bulk carrier",), "bulk carriers", "a", _INFRARED),
+    ClassName("warship", ("sea_shipping:warship",), "warships", "a", _INFRARED),
+    ClassName("sailboat", ("sea_shipping:sailboat",), "sailboats", "a", _INFRARED),
+    ClassName("canoe", ("sea_shipping:canoe",), "canoes", "a", _INFRARED),
+    ClassName("container ship", ("sea_shipping:container ship",), "container ships", "a", _INFRARED),
+    ClassName("fishing boat", ("sea_shipping:fishing boat",), "fishing boats", "a", _INFRARED),
     # Built things, seen from above.
     ClassName("airport", ("dior:airport", "dota_v2:airport"), "airports", "an", _OPTICAL),
     ClassName(

@@ -50,6 +50,7 @@ from earthgptx.errors import MalformedDataset
 from earthgptx.shapes import Box, Polygon
 
 _NAME = "openimages"
+SPLIT_PATHS = ("openimages/oidv6-{part}-annotations-bbox.csv", "openimages/{part}-annotations-bbox.csv")
 MIN_IOU = 0.8  # of a box and the corners by which a mask or a relation means it
 _FLAGS = {"IsOccluded": "occluded", "IsTruncated": "truncated", "IsDepiction": "depicted"}
 _NEEDED = ("ImageID", "LabelName", "XMin", "XMax", "YMin", "YMax")

@@ -37,6 +37,7 @@ from earthgptx.errors import MalformedDataset
 from earthgptx.shapes import Box
 
 _NAME = "visual_genome"
+SPLIT_PATHS = ("visual_genome/image_data.json",)  # every split is drawn from the same files
 NUM_SHARES = 20  # one of them is val, one is test
 MAX_APART = 256  # records of one file that may wait for their image
 MIN_IOU = 0.5  # of a region and the object that its phrase describes

@@ -77,6 +77,7 @@ def read_folder(
     name_of: Callable[[str], str],
     on_broken: OnBroken = refuse,
     kind: Kind | None = None,
+    wanted: Callable[[str], bool] | None = None,
 ) -> Iterator[LabelledImage]:
     """The images of a folder, with the labels of the files of the same names.
 
@@ -91,6 +92,7 @@ def read_folder(
         name_of: from a name in `names` to the canonical one.
         on_broken: told of every image and object that is left out.
         kind: what lines of eight numbers are; None asks the folder (see `kind_of`).
+        wanted: says of a name whether it is read, where several splits share a folder; None reads all.
 
     Raises:
         MalformedDataset: a folder does not exist.
@@ -98,6 +100,9 @@ def read_folder(
     files = files_by_name(labels, ".txt", passed_over=NAME_LISTS)
     pictures = images_by_name(images, dataset, on_broken)
     kind = kind or kind_of(files.values())
+    if wanted is not None:
+        files = {name: path for name, path in files.items() if wanted(name)}
+        pictures = {name: path for name, path in pictures.items() if wanted(name)}
     for name in sorted(set(files) - set(pictures)):
         on_broken(BrokenItem(dataset, str(files[name]), f"its image does not exist: {images} holds no {name}.*."))
     num_bare = 0
