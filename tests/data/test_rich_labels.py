@@ -60,7 +60,7 @@ def test_region_captions_are_the_datasets_own_words_then_looks_then_the_rule():
     assert said["man"] == {"A man in a red coat.", "A person."}
     assert said["car"] == {"a white parked car at the bottom left, to the left of a street"}
     assert said["street"] == {"a large street at the bottom, covered in snow, below a man"}
-    assert all(text.startswith("a small sign at the top") for text in said["sign"])
+    assert all(text.startswith("a medium-sized sign at the top") for text in said["sign"])
 
 
 def test_stated_relations_name_subject_and_object_by_their_regions():
