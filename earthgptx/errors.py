@@ -93,6 +93,14 @@ class MalformedMixture(EarthGPTXError):
     """The split, weights or saved position given for a mixture do not go with the corpus or the run."""
 
 
+class MalformedTiling(EarthGPTXError):
+    """The sizes by which big images are to be cut contradict each other."""
+
+
+class WorkerLost(EarthGPTXError):
+    """A process that shared the work was ended from outside, most often for want of memory."""
+
+
 class EndpointFailed(EarthGPTXError):
     """A vision-language model's endpoint cannot be used: unreachable, not authorised, or it speaks otherwise."""
 

@@ -53,8 +53,13 @@ def oriented(image: LabelledImage, orientation: int) -> LabelledImage:
         width=image.height if is_transposed else image.width,
         height=image.width if is_transposed else image.height,
         objects=tuple(_oriented_object(item, image, orientation) for item in image.objects),
-        captions=tuple(caption for caption in image.captions if not _PLACE_WORDS.search(caption)),
+        captions=tuple(caption for caption in image.captions if not speaks_of_place(caption)),
     )
+
+
+def speaks_of_place(text: str) -> bool:
+    """Whether the text says where something is, which stops being true when the picture is turned or cut."""
+    return _PLACE_WORDS.search(text) is not None
 
 
 def oriented_pixels(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
