@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from earthgptx.data.datasets.synonyms import KINDS
+from earthgptx.data.datasets.class_names import may_be_called
 from earthgptx.data.sample import LabelledImage
 from earthgptx.data.wording import at, position_word
 from earthgptx.shapes import Box
@@ -39,11 +39,6 @@ def unique_expressions(image: LabelledImage, index: int) -> tuple[str, ...]:
     if _fields(item.box, image) == {field} and not any(field in _fields(box, image) for box in alike):
         found.append(f"the {item.label} {at(field)}")
     return tuple(found)
-
-
-def may_be_called(label: str, word: str) -> bool:
-    """Whether someone could call an object of this label by that word: "small vehicle" and "car" by "vehicle"."""
-    return label == word or label.endswith(f" {word}") or label in KINDS.get(word, ())
 
 
 def _extremes(box: Box, others: Sequence[Box], width: int, height: int) -> list[str]:

@@ -125,6 +125,9 @@ def test_what_is_absent_is_of_the_mixture_or_of_the_datasets_own_list():
             assert any(name.label == label and sensor in name.sensors for name in CLASSES)
     listed = {name.label for name in CLASSES if any(source.startswith("dior:") for source in name.sources)}
     assert {absent_label("optical", ("ship",), rng, "dior") for _ in range(800)} == listed - {"ship"}
+    # Whoever sees a ship may see a liner: "no" would not be true.
+    assert absent_label("infrared", ("ship",), rng, "sea_shipping") is None
+    assert absent_label("infrared", ("liner",), rng, "sea_shipping") not in (None, "liner")
     # What an open vocabulary does not name may be there all the same.
     assert absent_label("optical", ("ship",), rng, "visual_genome") is None
 

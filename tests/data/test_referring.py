@@ -7,8 +7,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from earthgptx.data.datasets.class_names import may_be_called
 from earthgptx.data.datasets.synonyms import KINDS
-from earthgptx.data.referring import may_be_called, unique_expressions
+from earthgptx.data.referring import unique_expressions
 from earthgptx.data.sample import LabelledImage, LabelledObject
 from earthgptx.data.wording import FIELDS, position_word
 from earthgptx.shapes import Box

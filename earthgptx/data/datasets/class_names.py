@@ -14,10 +14,20 @@ from collections.abc import Collection, Mapping
 
 from earthgptx.data import grammar
 from earthgptx.data.datasets.class_table import CLASSES, NUM_IMAGES, SCENES, ClassName
-from earthgptx.data.datasets.synonyms import SYNONYMS
+from earthgptx.data.datasets.synonyms import KINDS, SYNONYMS
 from earthgptx.errors import MalformedDataset
 
-__all__ = ["CLASSES", "SCENES", "ClassName", "absent_label", "canonical", "plural", "tidied", "with_article"]
+__all__ = [
+    "CLASSES",
+    "SCENES",
+    "ClassName",
+    "absent_label",
+    "canonical",
+    "may_be_called",
+    "plural",
+    "tidied",
+    "with_article",
+]
 
 # "OtherVehicle" is two words, "iPhone" and "SUVs" are one: a capital starts a word after two small letters, or
 # before two small ones at the end of a run of capitals.
@@ -85,8 +95,8 @@ def absent_label(sensor: str, present: Collection[str], rng: random.Random, data
 
     In the mixture of the first six sets it is any class of the sensor, drawn in proportion to the images that show
     it, so that every class is asked about as often where it is as where it is not, and the name alone does not
-    give the answer away. Elsewhere it is a class of the dataset's own closed list, all alike: what a dataset does
-    not label may be there.
+    give the answer away. Elsewhere it is a class of the dataset's own closed list, all alike, that is neither a kind
+    of what is there nor a more general word for it: what a dataset does not label may be there.
 
     Args:
         sensor: of the image.
@@ -100,9 +110,18 @@ def absent_label(sensor: str, present: Collection[str], rng: random.Random, data
     if dataset is None or dataset in _MIXED:
         weights: Mapping[str, int] = NUM_IMAGES.get(sensor, {})
     else:
-        weights = dict.fromkeys(_LABELS_OF.get(dataset, ()), 1)
+        weights = {
+            label: 1
+            for label in _LABELS_OF.get(dataset, ())
+            if not any(may_be_called(label, other) or may_be_called(other, label) for other in present)
+        }
     absent = [label for label in weights if label not in present]
     return rng.choices(absent, weights=[weights[label] for label in absent])[0] if absent else None
+
+
+def may_be_called(label: str, word: str) -> bool:
+    """Whether someone could call an object of this label by that word: "small vehicle" and "car" by "vehicle"."""
+    return label == word or label.endswith(f" {word}") or label in KINDS.get(word, ())
 
 
 def plural(label: str) -> str:
