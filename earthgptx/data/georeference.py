@@ -114,7 +114,7 @@ class Georeference:
         """
         try:
             _reference_system(crs)
-        except CRSError as error:
+        except (CRSError, ValueError) as error:  # ValueError: EPSG and no number
             raise UnreadableImagery(f"{crs[:80]!r} is no coordinate reference system.") from error
         return tuple(self.to_pixel(x, y) for x, y in self._reproject(crs, self.crs_wkt, points))
 

@@ -19,6 +19,7 @@ from earthgptx.data.formats.folder_layout import (
     files_below,
     image_folder,
     image_folders,
+    root_around,
     split_of,
     uppermost,
 )
@@ -115,7 +116,7 @@ def own_dataset(path: Path, *, sensor: str, name: str) -> OwnDataset:
         raise UnknownSensor(f"The sensor {sensor!r} of {path} is not known; choose {', '.join(SENSORS)}.")
     if not path.exists():
         raise MalformedDataset(f"{path} does not exist.")
-    root = path if path.is_dir() else path.parent
+    root = path if path.is_dir() else root_around(path)
     files = None if path.is_dir() else [path]
     known = {"dataset": name, "sensor": sensor}
     for format_name, recognise in _RECOGNISERS:
@@ -201,8 +202,10 @@ def _coco(root: Path, files: list[Path] | None, known: _Shared) -> list[Part]:
 
 def _labelme(root: Path, files: list[Path] | None, known: _Shared) -> list[Part]:
     if files:
-        content = read_json(files[0]) if files[0].suffix.lower() == ".json" else None
-        return [_part(root, root, partial(labelme.read_folder, root, **known))] if _is_labelme(content) else []
+        path = files[0]
+        reader = partial(labelme.read_folder, path.parent, names=[path.stem], **known)
+        is_one = path.suffix.lower() == ".json" and _is_labelme(_content(path))
+        return [_part(root, path, reader)] if is_one else []
     folders = _folders_of(files_below(root, ".json"), lambda path: _is_labelme(_content(path)))
     return [
         _part(root, folder, partial(labelme.read_folder, folder, images=(image_folder(folder, root), root), **known))

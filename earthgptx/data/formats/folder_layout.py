@@ -33,7 +33,7 @@ def split_of(path: PurePath) -> str | None:
 
     The last part that names one counts: ``train/images`` is train, and so is ``annotations/instances_train2017.json``.
     """
-    for part in reversed(path.with_suffix("").parts):
+    for part in reversed((*path.parts[:-1], path.stem)):
         for word in reversed(_WORD.findall(part.lower())):
             found = _SPLIT.fullmatch(word)
             if found:
@@ -53,6 +53,13 @@ def uppermost(folders: Iterable[Path]) -> list[Path]:
     """The folders that lie in none of the others, sorted: reading them with their subfolders reads each file once."""
     distinct = set(folders)
     return sorted(folder for folder in distinct if not distinct & set(folder.parents))
+
+
+def root_around(file: Path) -> Path:
+    """The folder of a set of which one file is handed in: above its own, where that is one of labels or of a split."""
+    parent = file.parent
+    is_part = _is_label_folder(parent.name) or _SPLIT.fullmatch(parent.name.lower()) is not None
+    return parent.parent if is_part else parent
 
 
 def image_folder(labels: Path, root: Path) -> Path:

@@ -10,7 +10,7 @@ import base64
 import binascii
 import io
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,7 @@ def read_folder(
     name_of: Callable[[str], str],
     on_broken: OnBroken = refuse,
     images: Sequence[Path] = (),
+    names: Iterable[str] | None = None,
 ) -> Iterator[LabelledImage]:
     """The images of a folder of JSON files, which may have subfolders.
 
@@ -133,19 +134,21 @@ def read_folder(
         name_of: as in `objects_of`.
         on_broken: told of every image and shape that is left out.
         images: further folders in which images may lie.
+        names: the files to read, without their ending; None for all.
 
     Raises:
         MalformedDataset: the folder does not exist.
     """
-    for name, path in files_by_name(folder, ".json").items():
+    files = files_by_name(folder, ".json")
+    for name in files if names is None else names:
+        path = files.get(name, folder / f"{name}.json")
         image: Path | None = None
-        content: Any = None
-        size = (0, 0)
         with setting_aside(dataset, str(path), on_broken):
             content = read_json(path)
             rows(content, "shapes", path)  # a file of something else is one broken item
-            image = named_image(str(field(content, "imagePath", path)), (path.parent, *images), path)
-            size = _size(content, path) or image_size(image)
+            found = named_image(str(field(content, "imagePath", path)), (path.parent, *images), path)
+            size = _size(content, path) or image_size(found)
+            image = found
         if image is None:
             continue
         yield LabelledImage(
