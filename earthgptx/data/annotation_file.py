@@ -6,6 +6,7 @@ Each function turns what can be wrong with a folder into one `MalformedDataset` 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +84,10 @@ def image_size(path: Path) -> tuple[int, int]:
         MalformedDataset: the file is not an image.
     """
     try:
-        with path.open("rb") as stream:
-            head = stream.read(4)
-        return picture_size(path) if head.startswith((b"\xff\xd8", b"\x89PNG")) else raster_size(path)
+        if path.suffix.lower() not in (".tif", ".tiff"):
+            with suppress(UnreadableImagery):  # neither JPEG nor PNG, whatever its name says
+                return picture_size(path)
+        return raster_size(path)
     except (UnreadableImagery, OSError) as error:
         raise MalformedDataset(f"The image {path} cannot be read: {error}") from error
 
