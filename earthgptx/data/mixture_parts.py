@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from earthgptx.data.corpus.reader import Corpus
+from earthgptx.data.corpus.shards import ROWS_A_GROUP
 from earthgptx.data.source_stream import Block, Row
 from earthgptx.errors import MalformedMixture
 
-# Rows of a block where a source has plenty: as the builder writes row groups, so that a block is one read.
-BLOCK_ROWS = 128
+BLOCK_ROWS = ROWS_A_GROUP  # of a block where a source has plenty: the least that can be read alone
 BLOCKS_A_CONSUMER = 4  # smaller blocks where a source would otherwise give a process fewer than these an epoch
 
 _KINDS = ("domain", "sensor", "task")

@@ -66,7 +66,7 @@ def test_every_epoch_of_every_source_is_whole_in_an_endless_mixture(corpus, num_
     seen = Counter()
     for rank in range(num_ranks):
         mixture = Mixture(corpus, rank=rank, num_ranks=num_ranks, temperature=1e6, buffer_rows=20)
-        for item in islice(mixture, 1200):
+        for item in islice(mixture, 1000 // num_ranks + 200):
             seen[item.epoch, item.sample.id] += 1
     assert [seen[0, name] for name in whole(corpus)] == [1] * sum(SIZES.values())
     assert max(seen.values()) == 1
@@ -111,7 +111,7 @@ def test_a_mixture_that_ended_begins_its_next_pass_in_another_order(corpus):
     assert ids(resumed) == second
 
 
-def drawn_shares(mixture: Mixture, count: int = 3000) -> dict[str, float]:
+def drawn_shares(mixture: Mixture, count: int = 1500) -> dict[str, float]:
     counts = Counter(item.source for item in islice(mixture, count))
     return {source: number / count for source, number in counts.items()}
 
@@ -123,7 +123,7 @@ def test_shares_follow_size_and_temperature(corpus, temperature):
     expected = {source: value / sum(raw.values()) for source, value in raw.items()}
     assert mixture.shares == pytest.approx(expected)
     for source, share in drawn_shares(mixture).items():
-        assert share == pytest.approx(expected[source], abs=0.03)
+        assert share == pytest.approx(expected[source], abs=0.04)
 
 
 def test_weights_multiply_and_nothing_of_weight_0_comes(corpus):
@@ -187,7 +187,9 @@ def test_missing_and_changed_shards_are_found():
     filesystem.pipe_file(shard, content[:-1] + b"x")
     with pytest.raises(MalformedCorpus, match="is not the file that was built: its SHA-256 begins "):
         opened.check_files()
-    with pytest.raises(MalformedCorpus, match="cannot be read as Parquet"):
+    with pytest.raises(
+        MalformedCorpus, match=r"vhr10-train-00000.parquet cannot be read: it is no shard of a corpus \(Parquet magic"
+    ):
         list(Mixture(url, repeats=False))
     filesystem.rm_file(shard)
     for look in (opened.check_files, lambda: list(Mixture(url, repeats=False))):

@@ -174,10 +174,23 @@ def read_manifest(out: Path) -> Manifest:
     path = out / MANIFEST
     if not path.is_file():
         raise MalformedCorpus(f"{out} holds no corpus: there is no {MANIFEST} in it.")
+    return parse_manifest(path.read_bytes(), where=str(path))
+
+
+def parse_manifest(content: bytes, *, where: str) -> Manifest:
+    """The manifest that `Manifest.to_json` wrote.
+
+    Args:
+        content: of ``manifest.json``.
+        where: names the file in error messages.
+
+    Raises:
+        MalformedCorpus: it is none, or it is of another format.
+    """
     try:
-        written = json.loads(path.read_text(encoding="utf-8"))
+        written = json.loads(content)
         if written["format"] != FORMAT:
-            raise MalformedCorpus(f"{path} has the format {written['format']}; this version reads {FORMAT}.")
+            raise MalformedCorpus(f"{where} has the format {written['format']}; this version reads {FORMAT}.")
         return Manifest(
             name=written["name"],
             format=written["format"],
@@ -189,7 +202,7 @@ def read_manifest(out: Path) -> Manifest:
             counts=tuple(Count(**{**row, "mark_kinds": tuple(row["mark_kinds"])}) for row in written["counts"]),
         )
     except (ValueError, TypeError, KeyError) as error:
-        raise MalformedCorpus(f"{path} is not a corpus's manifest: {error!r}.") from error
+        raise MalformedCorpus(f"{where} is not a corpus's manifest: {error!r}.") from error
 
 
 def _task(count: Count) -> tuple[str, ...]:

@@ -10,7 +10,9 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -37,6 +39,7 @@ _SCHEMA = pa.schema(
     ]
 )
 COLUMNS = tuple(_SCHEMA.names)
+Footer: TypeAlias = pq.FileMetaData
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,36 @@ def read_shard(path: Path) -> Iterator[Row]:
         raise MalformedCorpus(f"{path} is not a shard of a corpus: {error}.") from error
 
 
+def read_rows(
+    stream: BufferedIOBase, start: int, stop: int, columns: Sequence[str], footer: Footer | None = None
+) -> tuple[list[dict[str, Any]], Footer]:
+    """Some rows of a shard, decoding only the groups that they lie in.
+
+    Args:
+        stream: the opened shard, which may be far away.
+        start, stop: the rows, half open.
+        columns: those of COLUMNS that are wanted.
+        footer: as an earlier call on the same shard gave it, which saves reading it again.
+
+    Returns:
+        A dictionary a row, and the shard's footer.
+
+    Raises:
+        MalformedCorpus: the stream is no shard of a corpus.
+    """
+    try:
+        file = pq.ParquetFile(stream, metadata=footer, pre_buffer=True)
+        groups, before = _groups_of(file.metadata, start, stop)
+        table = file.read_row_groups(groups, columns=list(columns), use_threads=False)
+    except (pa.ArrowException, OSError) as error:  # pyarrow says OSError for pages that are damaged
+        reason = str(error).rstrip(".")
+        raise MalformedCorpus(f"it is no shard of a corpus ({reason}).") from error
+    absent = sorted(set(columns) - set(table.column_names))
+    if absent:
+        raise MalformedCorpus(f"it has no column {', '.join(absent)}.")
+    return table.slice(start - before, stop - start).to_pylist(), file.metadata
+
+
 def hash_of(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     digest = hashlib.sha256()
@@ -113,6 +146,19 @@ def hash_of(path: Path) -> str:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _groups_of(footer: Footer, start: int, stop: int) -> tuple[list[int], int]:
+    """The groups that hold rows start to stop, and the first row of the first of them."""
+    groups: list[int] = []
+    first = before = 0
+    for group in range(footer.num_row_groups):
+        size = footer.row_group(group).num_rows
+        if first < stop and first + size > start:
+            before = before if groups else first
+            groups.append(group)
+        first += size
+    return groups, before
 
 
 def _table(rows: Sequence[Row]) -> pa.Table:
