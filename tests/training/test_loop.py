@@ -179,7 +179,7 @@ def one_of_each_task(trainer: Trainer) -> TrainingBatch:
     return trainer.corpus.join(list(shortest.values()))
 
 
-def test_ten_samples_of_all_tasks_are_learned_by_heart(data: Path, tmp_path: Path):
+def test_eleven_samples_of_all_tasks_are_learned_by_heart(data: Path, tmp_path: Path):
     """Words and masks, with everything frozen that is frozen in earnest; random towers are informative enough."""
     steps = 60
     rates = {"learning_rate": 5e-3, "language_learning_rate": 1e-2, "warm_up_share": 0.05}
