@@ -146,10 +146,16 @@ def numbers(written: Any, count: int, what: str) -> tuple[float, ...]:
     try:
         found = tuple(map(float, written))
     except (TypeError, ValueError) as error:
-        raise MalformedDataset(f"{str(written)[:80]} is not {what}.") from error
+        raise MalformedDataset(f"{_quoted(written)} is not {what}.") from error
     if len(found) != count:
-        raise MalformedDataset(f"{str(written)[:80]} is not {what}: it has {len(found)} numbers, not {count}.")
+        raise MalformedDataset(f"{_quoted(written)} is not {what}: it has {len(found)} numbers, not {count}.")
     return found
+
+
+def _quoted(written: Any) -> str:
+    """The first words of what a file has in the place of numbers."""
+    is_words = isinstance(written, list) and all(isinstance(word, str) for word in written)
+    return repr(" ".join(written)[:80]) if is_words else str(written)[:80]
 
 
 def _open(ring: Sequence[tuple[float, float]]) -> Vertices:
