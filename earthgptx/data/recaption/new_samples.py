@@ -10,12 +10,11 @@ import random
 from collections.abc import Iterator, Sequence
 
 from earthgptx.data import phrasing
-from earthgptx.data.datasets.class_names import plural, with_article
 from earthgptx.data.freeform import FIXED_MARKS, fixed_mark
-from earthgptx.data.recaption.schema import Answer, Relationship
+from earthgptx.data.recaption.schema import Answer
 from earthgptx.data.recaption.subject import Subject
-from earthgptx.data.sample import LabelledObject, Region, Sample, Turn, check_sample
-from earthgptx.data.wording import listed
+from earthgptx.data.sample import Region, Sample, Turn, check_sample
+from earthgptx.data.wording import listed, state
 from earthgptx.shapes import Box
 
 MAX_REGIONS = 4  # of one region caption; descriptions are long
@@ -47,20 +46,12 @@ def samples_of(subject: Subject, answer: Answer, *, seed: int = 0) -> Iterator[S
 
     for place, stated in enumerate(answer.relationships, start=1):
         pair = (stated.subject, stated.object)
-        question = phrasing.choose("relation", rng).format(regions=listed(["<Region 1>", "<Region 2>"]))
-        turns = (question, _relation_words(stated, subject.numbered))
+        first, second = (subject.numbered[number - 1] for number in pair)
+        question = phrasing.choose("relation_stated", rng).format(regions=listed(["<Region 1>", "<Region 2>"]))
+        # "is" is said by the prompt, and by some models once more.
+        predicate = f"is {stated.predicate.removeprefix('is ').removeprefix('are ')}"
+        turns = (question, state("<Region 1>", first, predicate, "<Region 2>", second))
         yield _sample(subject, "relation", place, _marked(subject, pair, rng, seed), turns)
-
-
-def _relation_words(stated: Relationship, objects: Sequence[LabelledObject]) -> str:
-    """In the form of `wording.relate`: the predicate between the regions, then what both are."""
-    first, second = objects[stated.subject - 1].label, objects[stated.object - 1].label
-    if first == second:
-        classes = f"both are {plural(first)}"
-    else:
-        classes = f"{with_article(first)} and {with_article(second)}"
-    predicate = stated.predicate.removeprefix("is ").removeprefix("are ")
-    return f"<Region 1> is {predicate} <Region 2>, {classes}"
 
 
 def _marked(subject: Subject, numbers: Sequence[int], rng: random.Random, seed: int) -> tuple[Region, ...]:

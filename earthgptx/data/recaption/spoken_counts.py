@@ -46,9 +46,9 @@ _NUMBER = "|".join(
         rf"(?P<words>{'|'.join(re.escape(phrase) for phrase in _PHRASES)})",
     )
 )
-_BEFORE_CLASS = re.compile(
-    rf"(?<![\w.-])(?:{_NUMBER})(?![\w-])(?:,?\s+(?!(?:{'|'.join(_STOPS)})\b)[a-z][a-z-]*){{0,3}}\s*\Z"
-)
+_ANY_NUMBER = re.compile(rf"(?<![\w.,-])(?:{_NUMBER})(?![\w-])")
+# Between a number and its class: at most three words, none of which turns the number to something else.
+_ADJECTIVES = re.compile(rf"(?:,?\s+(?!(?:{'|'.join(_STOPS)})\b)[a-z][a-z-]*){{0,3}}\s*")
 
 
 @dataclass(frozen=True)
@@ -100,16 +100,14 @@ def _pattern(form: str) -> str:
 
 def _mention(label: str, before: str) -> Mention:
     """The mention, with the number that the words in front of it end with."""
-    starts = [match.start() for match in re.finditer(r"(?<![\w.-])[a-z\d]", before)]
-    for start in reversed(starts):  # the number nearest to the class is the one that speaks of it
-        match = _BEFORE_CLASS.match(before, start)
-        if match is None:
-            continue
-        if match["tens"]:
-            return Mention(label, count=_NUMBERS[match["tens"]] + _NUMBERS[match["units"]])
-        if match["digits"]:
-            return Mention(label, count=int(match["digits"].replace(",", "")))
-        if match["words"] in _VAGUE:
-            return Mention(label, at_least=2)
-        return Mention(label, count=_NUMBERS[match["words"]])
-    return Mention(label)
+    found = list(_ANY_NUMBER.finditer(before))  # each whole: "twenty one" is not "one"
+    match = found[-1] if found else None
+    if match is None or not _ADJECTIVES.fullmatch(before, match.end()):
+        return Mention(label)
+    if match["tens"]:
+        return Mention(label, count=_NUMBERS[match["tens"]] + _NUMBERS[match["units"]])
+    if match["digits"]:
+        return Mention(label, count=int(match["digits"].replace(",", "")))
+    if match["words"] in _VAGUE:
+        return Mention(label, at_least=2)
+    return Mention(label, count=_NUMBERS[match["words"]])
