@@ -176,7 +176,7 @@ def yaml_content(path: Path) -> dict[str, Any]:
     Raises:
         MalformedDataset: it is no YAML, or no mapping.
     """
-    import yaml  # type: ignore[import-untyped]  # comes with transformers
+    import yaml  # type: ignore[import-untyped]  # publishes no types
 
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
