@@ -6,28 +6,24 @@ Each verb that needs more than a few lines has a file beside this one and is nam
 from __future__ import annotations
 
 import json
-import random
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from earthgptx.cli import data_build, data_check, recaption
-from earthgptx.cli.speaking import check_outputs, complain, refuse
-
-if TYPE_CHECKING:
-    from earthgptx.data.sample import Sample
+from earthgptx.cli import data_build, data_check, data_show, recaption
+from earthgptx.cli.data_show import present
+from earthgptx.cli.speaking import complain
 
 app = typer.Typer(help="Look at the labelled imagery that models are trained and measured on.", no_args_is_help=True)
 app.command("build")(data_build.build_corpus)
 app.command("describe")(data_build.describe_corpus)
 app.command()(recaption.recaption)
 app.command("check")(data_check.check_data)
+app.command("show")(data_show.show_data)
 
-_DataOption = Annotated[Path, typer.Option(help="Folder that holds vhr10/, ssdd/, hituav/, rsicd/, ...")]
 _SplitOption = Annotated[str, typer.Option(help="train, val or test.")]
 _Listed = dict[str, str | int | list[str]]  # one row, by column
 
@@ -64,50 +60,6 @@ def list_data(
         complain(sentence)
 
 
-@app.command("show")
-def show_data(
-    data: _DataOption,
-    out: Annotated[Path, typer.Option(help="The picture to write.")],
-    split: _SplitOption = "val",
-    task: Annotated[str, typer.Option(help="roc, region_caption, segment_region, vqa, ...")] = "roc",
-    dataset: Annotated[list[str] | None, typer.Option(help="Only this data set; repeatable.")] = None,
-    count: Annotated[int, typer.Option(min=1, max=64, help="Samples to show.")] = 9,
-    columns: Annotated[int, typer.Option(min=1, max=8, help="Samples a row.")] = 3,
-    seed: Annotated[int, typer.Option(help="Picks the images and their wording.")] = 0,
-) -> None:
-    """Draw a contact sheet of training samples: marks, words and masks as the model gets them.
-
-    Example: earthgptx data show --data ../shared/data --split val --task segment_region --out sheet.png
-    """
-    from earthgptx.data.contact_sheet import contact_sheet
-    from earthgptx.data.datasets import DATASETS, available
-    from earthgptx.data.instructions import TASKS, make_sample
-
-    check_outputs(save=out)
-    if task not in TASKS:
-        refuse(f"There is no task {task!r}; choose one of {', '.join(TASKS)}.")
-    images = available(data, split, names=tuple(dataset) if dataset else _present(data, split))
-    rng = random.Random(seed)
-    rng.shuffle(images)
-    samples: list[Sample] = []
-    for image in images:
-        if task in DATASETS[image.dataset].tasks and len(samples) < count:
-            sample = make_sample(image, task, rng, seed=seed)
-            samples += [] if sample is None else [sample]
-    if not samples:
-        refuse(f"None of the {len(images):,} images of the {split} split can serve the task {task}.")
-    contact_sheet(samples, columns).save(out)
-    complain(f"{len(samples)} samples were drawn to {out}.")
-
-
-def _present(data: Path, split: str) -> Sequence[str]:
-    """Names of the data sets that are there; all names where none is, so that the reader says so."""
-    from earthgptx.data.datasets import DATASETS, missing
-
-    present = tuple(name for name in DATASETS if not missing(data, split, (name,)))
-    return present or tuple(DATASETS)
-
-
 def _known() -> tuple[list[_Listed], tuple[str, ...]]:
     """Every source of the table, and where it comes from."""
     from earthgptx.data.datasets import DATASETS
@@ -132,7 +84,7 @@ def _counted(data: Path, split: str) -> tuple[list[_Listed], tuple[str, ...]]:
     from earthgptx.data.datasets import DATASETS, available, missing
 
     absent = missing(data, split)
-    images = available(data, split, names=_present(data, split))
+    images = available(data, split, names=present(data, split))
     rows: list[_Listed] = []
     for name, source in DATASETS.items():
         own = [image for image in images if image.dataset == name]
