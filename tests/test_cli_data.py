@@ -43,7 +43,7 @@ def test_build_and_describe(root: Path, tmp_path: Path):
     result = run("data", "build", "mrsvp", "--root", str(root), "--out", str(out), "--workers", "1")
     assert result.exit_code == 0, result.output
     assert "samples of 6 splits" in result.stdout
-    assert "dota_v2 is not there; it comes from https://" in result.stderr
+    assert "dota_v2 is not there. Home: https://" in result.stderr
     assert "quarantine.jsonl" in result.stderr
     described = run("data", "describe", str(out))
     assert described.exit_code == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from earthgptx.data.corpus.build import BuildProgress
     from earthgptx.data.corpus.manifest import Manifest
+    from earthgptx.data.corpus.manifest import Table as Counted
     from earthgptx.data.formats.detect import OwnDataset
 
 CORPORA = ("mrsvp",)
@@ -98,19 +100,33 @@ def describe_corpus(
     if markdown:
         typer.echo("\n\n".join(table.to_markdown() for table in manifest.tables()))
         return
-    console = Console()
     for table in manifest.tables():
-        shown = Table(title=table.title, title_justify="left")
-        for place, column in enumerate(table.columns):
-            is_number = any(isinstance(row[place], int) for row in table.rows)
-            shown.add_column(column, justify="right" if is_number else "left")
-        for row in table.rows:
-            shown.add_row(*(f"{cell:,}" if isinstance(cell, int) else cell for cell in row))
-        console.print(shown)
+        _print(table)
     settings = manifest.settings
     typer.echo(
         f"Seed {settings.seed}, {settings.noise} noise, {len(manifest.shards):,} shards, format {manifest.format}."
     )
+
+
+def _print(table: Counted) -> None:
+    """A table whose numbers are never cut short: long headings are folded, and if need be lines are longer."""
+    shown = Table(title=table.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    needed = 0
+    for place, column in enumerate(table.columns):
+        cells = [row[place] for row in table.rows]
+        heading = column.replace("_", " ")
+        widest = max(len(text) for text in (*heading.split(), *map(_cell, cells)))
+        is_number = any(isinstance(cell, int) for cell in cells)
+        shown.add_column(heading, justify="right" if is_number else "left", overflow="fold", min_width=widest)
+        needed += widest + 2
+    for row in table.rows:
+        shown.add_row(*map(_cell, row))
+    console = Console(markup=False)
+    console.print(shown, width=max(console.width, needed), crop=False)
+
+
+def _cell(cell: str | int) -> str:
+    return f"{cell:,}" if isinstance(cell, int) else cell
 
 
 class _Bars:
@@ -161,7 +177,7 @@ def _report(manifest: Manifest, out: Path) -> None:
     from earthgptx.data.datasets.about import about
 
     for missing in manifest.missing:
-        complain(f"{missing} is not there; it comes from {about(missing).home}")
+        complain(f"{missing} is not there. Home: {about(missing).home}")
     num_broken = sum(split.num_broken for split in manifest.splits)
     if num_broken:
         complain(f"{num_broken:,} items or annotations were left out; {out}/quarantine.jsonl says why.")
