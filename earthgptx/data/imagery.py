@@ -6,6 +6,7 @@ mask of valid pixels, the georeference, and notes in plain sentences. It knows n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from earthgptx.data.picture_file import is_picture, read_picture
 from earthgptx.data.raster_file import Raster, read_georeference, read_raster
 from earthgptx.data.sensors import SENSORS, check_sensor, guess_from_pixels, guess_from_words
-from earthgptx.data.stretch import stretch
+from earthgptx.data.stretch import Stretch, fit_stretch
 from earthgptx.errors import EmptyImagery, UnreadableImagery
 
 if TYPE_CHECKING:
@@ -179,11 +180,9 @@ def _scene_of_raster(raster: Raster, *, name: str) -> Scene:
     if raster.is_display_ready:
         layers = [band.astype(np.uint8, copy=False) for band in raster.bands]
     else:
-        stretched = [stretch(band, sensor=raster.sensor, valid=valid) for band in raster.bands]
-        layers = [band.grey for band in stretched]
-        limits = ", ".join(band.limits for band in stretched)
-        unit = stretched[0].unit
-        notes.append(f"The values were stretched for {raster.sensor}: {limits} ({unit}) became 0 to 255.")
+        stretches = [fit_stretch(band, sensor=raster.sensor, valid=valid) for band in raster.bands]
+        layers = [one.apply(band, valid=valid) for one, band in zip(stretches, raster.bands, strict=True)]
+        notes.append(stretching_note(raster.sensor, stretches))
     pixels = np.stack(layers if len(layers) == 3 else layers * 3, axis=-1)
     is_complete = num_valid == valid.size
     if not is_complete:
@@ -195,6 +194,12 @@ def _scene_of_raster(raster: Raster, *, name: str) -> Scene:
         valid=None if is_complete else valid,
         notes=tuple(notes),
     )
+
+
+def stretching_note(sensor: str, stretches: Sequence[Stretch]) -> str:
+    """The sentence that says with what limits the bands were stretched."""
+    limits = ", ".join(one.limits for one in stretches)
+    return f"The values were stretched for {sensor}: {limits} ({stretches[0].unit}) became 0 to 255."
 
 
 def _finite(raster: Raster) -> NDArray[np.bool_]:

@@ -1,7 +1,8 @@
 """From a sensor's own numbers to 8-bit pixels that can be looked at, for optical, SAR and infrared bands.
 
-In comes one band with the mask of its valid pixels, out go grey levels 0..255 and the limits that were used.
-Invalid pixels never take part in the percentiles and come out black.
+In comes one band with the mask of its valid pixels, out go grey levels 0..255 and the limits that were used. A
+`Stretch` is worked out once and then does the same to every window of a scene. Invalid pixels never take part in the
+percentiles and come out black.
 """
 
 from __future__ import annotations
@@ -24,14 +25,20 @@ PERCENTILES: dict[str, tuple[float, float]] = {
 _SAMPLE_SIZE = 2_000_000  # values a percentile is taken from; a stride thins out larger bands
 
 
-@dataclass(frozen=True, eq=False)
-class StretchedBand:
-    """Grey levels (H, W) uint8, and the limits in `unit` that became 0 and 255."""
+@dataclass(frozen=True)
+class Stretch:
+    """How the values of one band become grey levels.
 
-    grey: NDArray[np.uint8]
+    Attributes:
+        low, high: the limits in `unit` that become 0 and 255; where they are equal, all becomes middle grey (128).
+        unit: "counts", "dB", or "dB of the amplitude", which is worked out here.
+        floor: for the last of these, the amplitude that zeros are given; log 0 has no place on the scale.
+    """
+
     low: float
     high: float
     unit: str
+    floor: float = 1.0
 
     @property
     def limits(self) -> str:
@@ -39,26 +46,44 @@ class StretchedBand:
         same = f"{self.low:.4g} everywhere, shown as middle grey"
         return f"{self.low:.4g} to {self.high:.4g}" if self.high > self.low else same
 
+    def apply(self, band: NDArray[np.generic], *, valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """Grey levels (H, W) of a band, 0 where it is not valid.
 
-def stretch(band: NDArray[np.generic], *, sensor: str, valid: NDArray[np.bool_]) -> StretchedBand:
-    """Stretch one band between the sensor's percentiles of its valid pixels.
+        Args:
+            band: (H, W) integers, floats or complex numbers. Complex numbers are replaced by their amplitude.
+            valid: (H, W); where it is True the values are finite.
+        """
+        values = self._measured(_amplitude(band, valid=valid))
+        if self.high > self.low:
+            grey = np.clip((values - self.low) * (255.0 / (self.high - self.low)), 0.0, 255.0)
+        else:
+            grey = np.full(values.shape, 128.0, dtype=np.float32)
+        grey[~valid] = 0.0
+        return np.rint(grey).astype(np.uint8)
+
+    def _measured(self, amplitude: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The quantity that is stretched, in `unit`."""
+        return _decibels(np.abs(amplitude), self.floor) if self.unit == "dB of the amplitude" else amplitude
+
+
+def fit_stretch(band: NDArray[np.generic], *, sensor: str, valid: NDArray[np.bool_]) -> Stretch:
+    """The stretch between the sensor's percentiles of a band's valid pixels.
 
     Args:
-        band: (H, W) integers, floats or complex numbers. Complex numbers are replaced by their amplitude.
+        band: (H, W) integers, floats or complex numbers.
         sensor: "optical", "sar" or "infrared".
         valid: (H, W), at least one True; where it is True the values are finite.
-
-    Returns:
-        The band as 0..255. A constant band becomes middle grey (128).
     """
-    values, unit = _measured(band, sensor=sensor, valid=valid)
+    amplitude = _amplitude(band, valid=valid)
+    unit, floor, values = "counts", 1.0, amplitude
+    if sensor == "sar":
+        unit = "dB" if looks_like_decibels(band, valid) else "dB of the amplitude"
+    if unit == "dB of the amplitude":
+        positive = np.abs(amplitude)[valid & (amplitude != 0)]
+        floor = float(positive.min()) if positive.size else 1.0
+        values = _decibels(np.abs(amplitude), floor)
     low, high = percentile_limits(values, valid=valid, percentiles=PERCENTILES[sensor])
-    if high > low:
-        grey = np.clip((values - low) * (255.0 / (high - low)), 0.0, 255.0)
-    else:
-        grey = np.full(values.shape, 128.0, dtype=np.float32)
-    grey[~valid] = 0.0
-    return StretchedBand(grey=np.rint(grey).astype(np.uint8), low=low, high=high, unit=unit)
+    return Stretch(low=low, high=high, unit=unit, floor=floor)
 
 
 def percentile_limits(
@@ -74,21 +99,13 @@ def percentile_limits(
     return (low, high) if high > low else (float(kept.min()), float(kept.max()))
 
 
-def _measured(band: NDArray[np.generic], *, sensor: str, valid: NDArray[np.bool_]) -> tuple[NDArray[np.float32], str]:
-    """The quantity that is stretched, as float32, and its name."""
+def _amplitude(band: NDArray[np.generic], *, valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The band as float32, complex numbers as their amplitude, 0 where it is not valid."""
     # Invalid values are set to 0 first: NaN and infinity would else leak through the arithmetic as warnings.
     clean = np.where(valid, band, np.zeros((), dtype=band.dtype))
-    is_decibels = sensor == "sar" and looks_like_decibels(band, valid)
-    amplitude = np.abs(clean).astype(np.float32) if np.iscomplexobj(clean) else clean.astype(np.float32)
-    if sensor != "sar":
-        return amplitude, "counts"
-    if is_decibels:
-        return amplitude, "dB"
-    return _decibels(np.abs(amplitude), valid=valid), "dB of the amplitude"
+    return np.abs(clean).astype(np.float32) if np.iscomplexobj(clean) else clean.astype(np.float32)
 
 
-def _decibels(amplitude: NDArray[np.float32], *, valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """20 log10 of the amplitude; zeros take the least positive one, since log 0 has no place on the scale."""
-    positive = amplitude[valid & (amplitude > 0)]
-    floor = float(positive.min()) if positive.size else 1.0
+def _decibels(amplitude: NDArray[np.float32], floor: float) -> NDArray[np.float32]:
+    """20 log10 of the amplitude, which is raised to `floor` first."""
     return (20.0 * np.log10(np.maximum(amplitude, floor))).astype(np.float32)
