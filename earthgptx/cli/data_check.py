@@ -70,7 +70,7 @@ def check_data(
 def _show(report: CheckReport) -> None:
     """One table a question; those with nothing to say are one line."""
     console = Console(markup=False, highlight=False)
-    looked_at = Table("source", "split", "items", "images", "objects", title="Looked at", title_justify="left")
+    looked_at = _table("Looked at", "source", "split", "items", "images", "objects")
     for row in report.counts:
         numbers = (row.num_items, row.num_images, row.num_objects)
         looked_at.add_row(row.source, row.split, *(f"{number:,}" for number in numbers))
@@ -86,9 +86,10 @@ def _show_leaks(report: CheckReport, console: Console) -> None:
     if not report.leaks:
         console.print("No image is in two splits.")
         return
-    title = f"Images seen in an earlier split too (hashes within {report.hash_distance} of 64 bits, "
-    title += f"likeness at least {report.least_likeness:g})"
-    table = Table("image of", "is like one of", "images", "same file", "for example", title=title, title_justify="left")
+    table = _table(
+        "Images seen in an earlier split too", "image of", "is like one of", "images", "same file", "example"
+    )
+    table.caption = f"hashes within {report.hash_distance} of 64 bits, likeness at least {report.least_likeness:g}"
     for (source, split, other_source, other_split), (number, copies) in report.leaks_by_split().items():
         pair = next(
             leak
@@ -96,7 +97,7 @@ def _show_leaks(report: CheckReport, console: Console) -> None:
             if (leak.source, leak.split, leak.other_source, leak.other_split)
             == (source, split, other_source, other_split)
         )
-        example = f"{pair.item} = {pair.other_item}"
+        example = f"{pair.item}\n{pair.other_item}"
         table.add_row(f"{source} {split}", f"{other_source} {other_split}", f"{number:,}", f"{copies:,}", example)
     console.print(table)
 
@@ -105,7 +106,7 @@ def _show_problems(report: CheckReport, console: Console) -> None:
     if not report.problems:
         console.print("No broken label, box outside, empty mask, repeated id, or image that cannot be opened.")
         return
-    table = Table("what", "source", "split", "number", "for example", title="Mistakes", title_justify="left")
+    table = _table("Mistakes", "what", "source", "split", "number", "for example")
     for row in report.problems:
         examples = "\n".join(f"{one.item}: {one.detail}" for one in row.examples[:EXAMPLES_SHOWN])
         table.add_row(row.kind, row.source, row.split, f"{row.count:,}", examples)
@@ -116,8 +117,7 @@ def _show_names(report: CheckReport, console: Console) -> None:
     if not report.like_names:
         console.print("No two class names look like one.")
         return
-    table = Table("source", "name", "objects", "is near", "objects", "differs in", title="Names that may be one class")
-    table.title_justify = "left"
+    table = _table("Names that may be one class", "source", "name", "objects", "is near", "objects", "differs in")
     for pair in report.like_names:
         counts = (f"{pair.count:,}", f"{pair.other_count:,}")
         table.add_row(pair.source, pair.name, counts[0], pair.other_name, counts[1], pair.difference)
@@ -129,9 +129,16 @@ def _show_balance(report: CheckReport, console: Console) -> None:
     if not unbalanced:
         console.print("No source has very unbalanced classes.")
         return
-    table = Table("source", "classes", "most", "", "rarest", "", "ratio", title="Unbalanced classes")
-    table.title_justify = "left"
+    table = _table("Unbalanced classes", "source", "classes", "most", "", "rarest", "", "ratio")
     for one in unbalanced:
         most, least = f"{one.most_count:,}", f"{one.least_count:,}"
         table.add_row(one.source, f"{one.num_classes:,}", one.most, most, one.least, least, f"{one.ratio:,.0f}")
     console.print(table)
+
+
+def _table(title: str, *columns: str) -> Table:
+    """An empty table that breaks long words rather than cutting them short."""
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

@@ -173,7 +173,7 @@ def _check(
                 if isinstance(look, Problem):
                     tally.report(look)
                 else:
-                    tally.looks.append(PlacedLook(subject.source, subject.split, subject.item.id, look))
+                    tally.looks.append(PlacedLook(subject.source, subject.split, subject.image_name, look))
                 tally.counts[subject.source, subject.split][1] += 1
             num_done += len(together)
             if on_progress is not None:

@@ -50,7 +50,7 @@ class Leak:
     """An image of one split that is seen in an earlier one too.
 
     Attributes:
-        source, split, item: the image, by the id it was labelled under.
+        source, split, item: the image, by its id, or in a corpus by its path below the image folder.
         other_source, other_split, other_item: the one that is most like it in an earlier split.
         distance: bits in which their hashes differ, of 64.
         likeness: correlation of their thumbnails, at most 1.

@@ -21,16 +21,24 @@ from earthgptx.data.sample import LabelledImage, Sample
 from earthgptx.errors import EarthGPTXError, MalformedCorpus, MalformedDataset
 
 _ROWS_AT_ONCE = 256
-_COLUMNS = ("id", "sample", "image_bytes")
+_COLUMNS = ("id", "image", "sample", "image_bytes")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One item, where it belongs, and its image's file if that came with it."""
+    """One item, where it belongs, and its image's file if that came with it.
+
+    Attributes:
+        source, split: the dataset's name, and its split.
+        item: what was read.
+        image_name: what a person looks its image up by.
+        image_bytes: see `corpus.shards.Row`.
+    """
 
     source: str
     split: str
     item: LabelledImage | Sample
+    image_name: str
     image_bytes: bytes | None = None
 
     @property
@@ -59,7 +67,7 @@ def in_root(root: Path, only: Sequence[str] = (), limit: int | None = None) -> I
         broken: list[BrokenItem] = []
         for item in itertools.islice(split.read(broken.append), limit):
             yield from _as_problems(broken, split.split)
-            yield Subject(split.source, split.split, item)
+            yield Subject(split.source, split.split, item, item.id)
         yield from _as_problems(broken, split.split)
 
 
@@ -100,7 +108,13 @@ def in_corpus(
                     raise MalformedCorpus(
                         f"{corpus.url} was built without images in it: say in which folder they are (--data)."
                     )
-                yield Subject(*key, sample, row["image_bytes"])
+                yield Subject(*key, sample, _with_window(row["image"], sample), row["image_bytes"])
+
+
+def _with_window(image: str, sample: Sample) -> str:
+    """The image's path, and where in the file it is if it is a part of it."""
+    window = sample.window
+    return image if window is None else f"{image} at {window.x0:g}, {window.y0:g}"
 
 
 def _as_problems(broken: list[BrokenItem], split: str) -> Iterator[Problem]:

@@ -113,7 +113,7 @@ def test_every_fault_of_a_corpus_is_found(tmp_path):
     assert "Object 0 (ship) has the box 50, 10, 80, 30 in an image of 64 x 48 pixels." in details
     assert "has no field 'sensor'" in details
     assert [(leak.item, leak.other_item, leak.is_copy) for leak in report.leaks] == [
-        ("made/val/same", "made/train/7", True)
+        ("made/val-same.png", "made/train-7.png", True)
     ]
     assert [(pair.name, pair.other_name) for pair in report.like_names] == [("shipp", "ship")]
     assert report.balances[0].is_unbalanced
@@ -150,6 +150,17 @@ def test_sources_are_checked_before_building(tmp_path):
     report = check_root(tmp_path, Settings(only=("mstar", "sar_acd")))
     assert report.leaks_by_split() == {("mstar", "val", "mstar", "train"): (1, 1)}
     assert sum(Counter(found(report)).values()) == 1
+
+
+def test_what_a_reader_leaves_out_is_a_mistake(tmp_path):
+    make_all(tmp_path, "train")
+    path = tmp_path / "ssdd/instances_train.json"
+    content = json.loads(path.read_text())
+    content["annotations"][0]["segmentation"] = [[1, 1, 5, 5]]
+    path.write_text(json.dumps(content))
+    report = check_root(tmp_path, Settings(only=("ssdd",)))
+    assert report.is_serious
+    assert found(report) == {("broken label", "train"): 2}  # the set has an outline without area of its own
 
 
 def test_what_is_not_there_is_said(tmp_path):
