@@ -15,6 +15,7 @@ from rich.table import Table
 from earthgptx.cli.speaking import complain, refuse
 
 if TYPE_CHECKING:
+    from earthgptx.data.quarantine import BrokenItem
     from earthgptx.data.recaption.plan import Forecast, Settings
     from earthgptx.data.recaption.reply import Endpoint
     from earthgptx.data.recaption.run import Summary
@@ -24,12 +25,16 @@ _PRICE = "Money per million tokens"
 
 
 def recaption(
-    samples: Annotated[Path, typer.Argument(metavar="SAMPLES_OR_CORPUS", help="A .jsonl file or a corpus's folder.")],
+    samples: Annotated[
+        Path,
+        typer.Argument(metavar="SAMPLES_OR_CORPUS", help="A folder of data sets, a corpus's folder, or a .jsonl file."),
+    ],
     endpoint: Annotated[str, typer.Option(metavar="URL", help="As in http://127.0.0.1:8000/v1.")],
     model: Annotated[str, typer.Option(help="Its name at the endpoint.")],
     out: Annotated[Path, typer.Option(help="The folder to write; a run that was stopped goes on in it.")],
     images: Annotated[Path | None, typer.Option(help="What relative image paths start from; else the input.")] = None,
-    split: Annotated[str | None, typer.Option(help="Only this split of a corpus.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only this split of data sets or a corpus.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Of a folder, only this data set; repeatable.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many images.")] = None,
     key_file: Annotated[Path | None, typer.Option(help="Holds the key; else OPENAI_API_KEY does.")] = None,
     price_in: Annotated[float, typer.Option(min=0, help=f"{_PRICE} read.")] = 0.0,
@@ -59,11 +64,12 @@ def recaption(
     The labelled objects are outlined and numbered on the picture; an answer that misses one, or that names classes
     or counts which the labels deny, is refused and listed in rejects.jsonl. The key is never an argument.
 
-    Example: earthgptx data recaption mrsvp --split train --endpoint https://api.openai.com/v1 --model gpt-4o
+    Example: earthgptx data recaption ../shared/data --split train --endpoint https://api.openai.com/v1 --model gpt-4o
     --out recaptions --price-in 2.5 --price-out 10 --budget 20 --dry-run
     """
     from earthgptx.data.recaption.cost import Prices
     from earthgptx.data.recaption.plan import Settings, forecast
+    from earthgptx.data.recaption.reading import Wanted, read_subjects
     from earthgptx.data.recaption.request import Parameters
 
     for name, value in (("--price-in", price_in), ("--price-out", price_out), ("--budget", budget)):
@@ -87,7 +93,11 @@ def recaption(
         seed=seed,
         asks_refused_again=ask_refused_again,
     )
-    subjects = _subjects(samples, images=images, split=split, extracted=out / "images", max_regions=max_regions)[:limit]
+    broken: list[BrokenItem] = []
+    wanted = Wanted(out / "images", images, split, tuple(only or ()), max_regions)
+    subjects = read_subjects(samples, wanted, broken.append)[:limit]
+    if not subjects:
+        refuse(f"{samples} holds no image with a labelled object.")
     if dry_run:
         _show_forecast(forecast(subjects, settings), budget)
         return
@@ -96,23 +106,10 @@ def recaption(
 
     patience = Patience(attempts=attempts, timeout=timeout)
     chat = ChatEndpoint(endpoint, read_key(key_file, dict(os.environ)), patience=patience)
-    _show_summary(_with_progress(subjects, chat, settings), out)
+    _show_summary(_with_progress(subjects, chat, settings, broken), out)
 
 
-def _subjects(
-    samples: Path, *, images: Path | None, split: str | None, extracted: Path, max_regions: int
-) -> list[Subject]:
-    from earthgptx.data.recaption.reading import read_input
-    from earthgptx.data.recaption.subject import subjects_of
-
-    read = read_input(samples, images=images, split=split, extracted=extracted)
-    subjects = subjects_of(read, max_regions=max_regions)
-    if not subjects:
-        refuse(f"{samples} holds no image with a labelled object.")
-    return subjects
-
-
-def _with_progress(subjects: list[Subject], chat: Endpoint, settings: Settings) -> Summary:
+def _with_progress(subjects: list[Subject], chat: Endpoint, settings: Settings, broken: list[BrokenItem]) -> Summary:
     """The run, with a bar on stderr: images, accepted, refused, tokens and cost so far."""
     from earthgptx.data.recaption.run import recaption as run
 
@@ -128,7 +125,7 @@ def _with_progress(subjects: list[Subject], chat: Endpoint, settings: Settings) 
             )
             progress.update(bar, completed=summary.accepted + summary.rejected, state=state)
 
-        return run(subjects, chat, settings, show)
+        return run(subjects, chat, settings, show, broken=broken)
 
 
 def _show_forecast(forecast: Forecast, budget: float | None) -> None:

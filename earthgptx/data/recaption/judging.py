@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from earthgptx.data.quarantine import BrokenItem
 from earthgptx.data.recaption.reply import Reply
 from earthgptx.data.recaption.schema import Answer, AnswerRefused, parse_answer
 from earthgptx.data.recaption.subject import Subject
@@ -65,4 +66,17 @@ def reject_record(subject: Subject, outcome: Outcome, key: str) -> dict[str, Any
         "reasons": list(outcome.reasons),
         "answer": outcome.text,
         "key": key,
+    }
+
+
+def broken_record(item: BrokenItem) -> dict[str, Any]:
+    """The line of the rejects file for what a data set's own files hold that cannot be used."""
+    return {
+        "id": item.item,
+        "image": "",
+        "labels": {},
+        "stage": "labels",
+        "reasons": [item.reason],
+        "answer": "",
+        "key": "",
     }

@@ -19,6 +19,7 @@ from earthgptx.data.recaption.schema import SCHEMA
 from earthgptx.data.recaption.set_of_marks import draw_set_of_marks
 from earthgptx.data.recaption.subject import Subject
 from earthgptx.data.sample import LabelledObject
+from earthgptx.data.wording import listed
 from earthgptx.errors import UnreadableImagery
 
 PROMPT_VERSION = 1  # raise it with any change of the words below, of the drawing or of the schema
@@ -39,7 +40,7 @@ _SENSORS = {
 _RULES = """\
 Fields of the JSON object:
 - "caption": three to six sentences on the whole image: the kind of place, how the objects are arranged, the ground \
-around them. Name every class of the list. Where you give a number of objects, give the whole number of the list.
+around them. Name every class of the list. Where you give a number of objects of a class, give that of the whole image.
 - "regions": one entry for every number drawn, none left out and none added: "number", "class" exactly as listed, and \
 "description", one or two sentences on that object alone: look, orientation, state, place, what is next to it. Use \
 the class's name in it.
@@ -86,18 +87,30 @@ class Question:
 def question_of(subject: Subject, parameters: Parameters) -> Question:
     """The words for one subject: sensor, numbers with their classes, totals, fields and rules."""
     lines = "\n".join(f"{number}: {item.label}" for number, item in enumerate(subject.numbered, start=1))
-    totals = ", ".join(
-        f"{count} {label if count == 1 else plural(label)}" for label, count in sorted(subject.counts.items())
-    )
-    unmarked = len(subject.objects) - len(subject.marked)
-    rest = f" Of these, {unmarked} carry no number because they are the smallest." if unmarked else ""
     words = (
         f"This is {_SENSORS[subject.sensor]}. Some objects are outlined and numbered:\n{lines}\n\n"
-        f"In all, the image is known to hold {totals}.{rest}\n\n{_RULES}"
+        f"{_totals_in_words(subject)}\n\n{_RULES}"
     )
     if parameters.response_format != "json_schema":
         words += f"\n\nThe JSON object must follow this schema:\n{json.dumps(SCHEMA)}"
     return Question(system=SYSTEM, words=words, parameters=parameters)
+
+
+def _totals_in_words(subject: Subject) -> str:
+    """How many objects of each class there are, numbered or not; or that this is not known."""
+    totals = subject.totals
+    open_classes = sorted(set(subject.counts) - set(totals))
+    sentences = []
+    if totals:
+        counted = [f"{count} {label if count == 1 else plural(label)}" for label, count in sorted(totals.items())]
+        sentences.append(f"In all, the image is known to hold {listed(counted)}.")
+        numbered = sum(1 for item in subject.numbered if item.label in totals)
+        if numbered < sum(totals.values()):
+            sentences.append(f"{sum(totals.values()) - numbered} of these carry no number.")
+    if open_classes:
+        classes = listed([plural(label) for label in open_classes])
+        sentences.append(f"How many {classes} there are in all is not known: give no number of them in the caption.")
+    return " ".join(sentences)
 
 
 def content_key(subject: Subject, question: Question) -> str:

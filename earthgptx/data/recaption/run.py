@@ -11,9 +11,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
+from earthgptx.data.quarantine import BrokenItem
 from earthgptx.data.recaption.cache import AnswerCache
 from earthgptx.data.recaption.cost import Ledger, Spending
-from earthgptx.data.recaption.judging import Outcome, judged, reject_record
+from earthgptx.data.recaption.judging import Outcome, broken_record, judged, reject_record
 from earthgptx.data.recaption.new_samples import samples_of
 from earthgptx.data.recaption.output import OutputFolder, held
 from earthgptx.data.recaption.plan import Item, Settings, planned, split_by_cache
@@ -59,6 +60,8 @@ def recaption(
     endpoint: Endpoint,
     settings: Settings,
     on_progress: Callable[[Summary], None] = lambda summary: None,
+    *,
+    broken: Sequence[BrokenItem] = (),
 ) -> Summary:
     """Asks about every subject once, and writes what agrees with the labels.
 
@@ -70,6 +73,7 @@ def recaption(
         endpoint: asked from `settings.concurrency` threads.
         settings: how.
         on_progress: told after every image.
+        broken: what could not be read of the labels; listed first among the refused items.
 
     Raises:
         BudgetSpent: the next question might pass the budget; all that was paid for is written.
@@ -78,6 +82,8 @@ def recaption(
     """
     with held(settings.out):
         run = _Run(subjects, endpoint, settings, on_progress)
+        for item in broken:
+            run.output.reject(broken_record(item))
         return run.finish()
 
 

@@ -49,12 +49,12 @@ def reasons_against(answer: Answer, subject: Subject, classes: Collection[str]) 
         classes: every class that the subject's source labels anywhere; a text that names one of them which this
             image lacks is wrong, unless there are more than `LARGEST_CLOSED_SET`.
     """
-    counts = subject.counts
+    counts, totals = subject.counts, subject.totals
     known = set(counts) | (set(classes) if len(classes) <= LARGEST_CLOSED_SET else set())
-    found = [*_coverage(answer, len(subject.numbered)), *_caption(answer.caption, counts, known)]
+    found = [*_coverage(answer, len(subject.numbered)), *_caption(answer.caption, counts, totals, known)]
     for region in answer.regions:
         if 1 <= region.number <= len(subject.numbered):
-            found += _region(region, subject.numbered[region.number - 1].label, counts, known)
+            found += _region(region, subject.numbered[region.number - 1].label, totals, counts, known)
     for relationship in answer.relationships:
         found += _relationship(relationship, subject.numbered, known)
     return tuple(found)
@@ -73,7 +73,9 @@ def _coverage(answer: Answer, num_regions: int) -> Iterator[str]:
         yield f"The answer describes region {_listed(twice)} more than once."
 
 
-def _caption(caption: str, counts: Mapping[str, int], known: Collection[str]) -> Iterator[str]:
+def _caption(
+    caption: str, counts: Mapping[str, int], totals: Mapping[str, int], known: Collection[str]
+) -> Iterator[str]:
     yield from _wording(caption, "The caption", CAPTION_WORDS)
     named = mentions(caption, known)
     yield from _absent(named, "The caption", counts)
@@ -81,19 +83,29 @@ def _caption(caption: str, counts: Mapping[str, int], known: Collection[str]) ->
         own = [mention for mention in named if mention.label == label]
         if not own:
             yield f"The caption does not name the class {label!r}, of which {counts[label]} are labelled."
-        yield from _caption_counts(own, label, counts[label])
+        yield from _caption_counts(own, label, totals.get(label))
 
 
-def _caption_counts(own: Collection[Mention], label: str, count: int) -> Iterator[str]:
-    """The whole number must be said somewhere, or the parts must add up to it."""
+def _caption_counts(own: Collection[Mention], label: str, count: int | None) -> Iterator[str]:
+    """The whole number must be said somewhere, or the parts must add up to it; none at all where it is not known."""
     said = [mention.count for mention in own if mention.count is not None]
+    if count is None:
+        if said:
+            yield f"The caption counts {_listed(said)} of the class {label!r}; how many there are is not known."
+        return
     if said and (max(said) > count or (count not in said and sum(said) != count)):
         yield f"The caption counts {_listed(said)} of the class {label!r}; {count} are labelled."
     if any(mention.at_least is not None and mention.at_least > count for mention in own):
         yield f"The caption speaks of several of the class {label!r}; {count} is labelled."
 
 
-def _region(region: RegionDescription, label: str, counts: Mapping[str, int], known: Collection[str]) -> Iterator[str]:
+def _region(
+    region: RegionDescription,
+    label: str,
+    totals: Mapping[str, int],
+    counts: Mapping[str, int],
+    known: Collection[str],
+) -> Iterator[str]:
     where = f"Region {region.number}"
     if region.label.lower() != label.lower():
         yield f"{where} is called {region.label!r}; its label is {label!r}."
@@ -104,8 +116,8 @@ def _region(region: RegionDescription, label: str, counts: Mapping[str, int], kn
     yield from _absent(named, where, counts)
     for mention in named:
         smallest = mention.count or mention.at_least or 0
-        if 0 < counts.get(mention.label, 0) < smallest:
-            yield f"{where} speaks of {smallest} or more of {mention.label!r}; {counts[mention.label]} are labelled."
+        if smallest > totals.get(mention.label, smallest):
+            yield f"{where} speaks of {smallest} or more of {mention.label!r}; {totals[mention.label]} are labelled."
 
 
 def _relationship(stated: Relationship, objects: tuple[LabelledObject, ...], known: Collection[str]) -> Iterator[str]:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from earthgptx.data.recaption.reading import read_input
-from earthgptx.data.recaption.subject import classes_by_source, subjects_of
-from earthgptx.data.sample import PixelTarget, Region, Sample, Turn
+from earthgptx.data.corpus.tiling import Tiling, tile
+from earthgptx.data.quarantine import BrokenItem
+from earthgptx.data.recaption.reading import Wanted, read_subjects
+from earthgptx.data.recaption.request import Parameters, picture_of, question_of
+from earthgptx.data.recaption.subject import Subject, classes_by_source, subjects_of, subjects_of_images
+from earthgptx.data.sample import LabelledImage, LabelledObject, PixelTarget, Region, Sample, Turn
 from earthgptx.data.sample_file import render, write_samples
 from earthgptx.errors import MalformedCorpus, MalformedDataset
 from earthgptx.shapes import Box
+from tests.fixtures.make_all import make_all
 from tests.fixtures.make_corpus import make_row, write_corpus
 from tests.fixtures.recaption_scenes import made_sample, made_samples
 
@@ -36,41 +41,40 @@ def made_corpus(folder: Path, rows: list[tuple[str, Sample, bytes | None]], root
     return folder
 
 
+def read(path: Path, broken: list[BrokenItem] | None = None, **wanted: Any) -> list[Subject]:
+    found: list[BrokenItem] = [] if broken is None else broken
+    return read_subjects(path, Wanted(**{"extracted": Path("never"), **wanted}), found.append)
+
+
 def test_a_file_is_read_from_its_own_folder_or_another(tmp_path: Path):
     samples = made_samples(tmp_path / "pictures", 3)
     (tmp_path / "lists").mkdir()
     path = tmp_path / "lists" / "samples.jsonl"
     write_samples(path, samples, root=tmp_path)
-    read = read_input(path, images=tmp_path, split=None, extracted=tmp_path / "never")
-    assert list(read) == samples
+    assert read(path, images=tmp_path) == subjects_of(samples, max_regions=20)
+    assert read(path)[0].image == tmp_path / "lists" / "pictures" / "000.png"
     with pytest.raises(MalformedDataset, match="does not exist"):
-        list(read_input(tmp_path / "none.jsonl", images=None, split=None, extracted=tmp_path))
+        read(tmp_path / "none.jsonl")
 
 
 def test_a_corpus_is_read_by_split(tmp_path: Path):
     samples = made_samples(tmp_path / "pictures", 5)
     rows = [("train" if index < 3 else "val", sample, None) for index, sample in enumerate(samples)]
-    made_corpus(tmp_path / "corpus", rows, tmp_path)
-
-    def read(split: str | None) -> list[Sample]:
-        return list(read_input(tmp_path / "corpus", images=tmp_path, split=split, extracted=tmp_path / "never"))
-
-    assert read(None) == samples
-    assert read("val") == samples[3:]
+    corpus = made_corpus(tmp_path / "corpus", rows, tmp_path)
+    assert read(corpus, images=tmp_path) == subjects_of(samples, max_regions=20)
+    assert read(corpus, images=tmp_path, split="val") == subjects_of(samples[3:], max_regions=20)
     with pytest.raises(MalformedCorpus, match="has no split 'test'; it has train, val"):
-        read("test")
-    with pytest.raises(MalformedCorpus, match="holds no corpus"):
-        list(read_input(tmp_path / "pictures", images=None, split=None, extracted=tmp_path))
+        read(corpus, split="test")
 
 
 def test_embedded_images_are_put_on_disk_once(tmp_path: Path):
     sample = made_sample(tmp_path / "pictures", "x", ("ship",))
     content = sample.image.read_bytes()
     sample.image.unlink()
-    made_corpus(tmp_path / "corpus", [("train", sample, content)] * 2, tmp_path)
-    first, second = read_input(tmp_path / "corpus", images=tmp_path, split=None, extracted=tmp_path / "out")
-    assert first.image == second.image
-    assert first.image.read_bytes() == content
+    other = replace(sample, id="made/train/x#other")
+    corpus = made_corpus(tmp_path / "corpus", [("train", sample, content), ("train", other, content)], tmp_path)
+    (subject,) = read(corpus, images=tmp_path, extracted=tmp_path / "out")
+    assert subject.image.read_bytes() == content
     assert len(list((tmp_path / "out").iterdir())) == 1
 
 
@@ -80,17 +84,74 @@ def test_an_embedded_window_is_an_image_of_its_own(tmp_path: Path):
     content = sample.image.read_bytes()
     sample.image.unlink()
     corpus = made_corpus(tmp_path / "corpus", [("train", window, content)], tmp_path)
-    (read,) = read_input(corpus, images=tmp_path, split=None, extracted=tmp_path / "out")
-    assert read.window is None
-    assert read.image.read_bytes() == content
+    (subject,) = read(corpus, images=tmp_path, extracted=tmp_path / "out")
+    assert subject.window is None
+    assert subject.image.read_bytes() == content
+
+
+def test_a_folder_of_data_sets_gives_all_labels(tmp_path: Path):
+    make_all(tmp_path)
+    broken: list[BrokenItem] = []
+    subjects = read(tmp_path, broken, split="train", only=("ssdd", "hituav"))
+    assert all("annotation" in item.item and item.reason for item in broken)
+    assert {subject.source for subject in subjects} == {"ssdd", "hituav"}
+    assert all(subject.totals == subject.counts for subject in subjects)
+    assert all(subject.id.split("/")[1] == "train" for subject in subjects)
+    with pytest.raises(MalformedDataset, match="nothing of the split 'nowhere'"):
+        read(tmp_path, split="nowhere")
+    with pytest.raises(MalformedDataset, match="no source named"):
+        read(tmp_path, only=("sdd",))
+
+
+def test_a_folder_with_nothing_in_it(tmp_path: Path):
+    with pytest.raises(MalformedDataset, match="no data set that is known"):
+        read(tmp_path)
+
+
+def test_big_images_are_cut_and_their_windows_count_nothing():
+    objects = tuple(LabelledObject(box=Box(x, 10, x + 30, 40), label="ship") for x in (10, 1010, 2900))
+    image = LabelledImage("made/train/big", Path("big.tif"), "made", "sar", 3000, 900, objects)
+    windows = tile(image, Tiling()).images
+    subjects = subjects_of_images([image, *windows], max_regions=20)
+    assert subjects[0].totals == {"ship": 3}
+    assert all(subject.totals == {} for subject in subjects[1:])
+    assert len({subject.id for subject in subjects}) == len(windows) + 1
+
+
+@pytest.mark.parametrize(
+    ("task", "question", "answer", "total"),
+    [
+        ("count", "How many ships are there in the image?", "9", 9),
+        ("count", "How many harbors are there in the image?", "9", None),
+        ("count", "How many ships are there in the image?", "0", None),  # two are at hand: it cannot be so
+        ("count", "How many ships are there in the image?", "many", None),
+        ("vqa", "How many ships are there in the image?", "9", None),
+    ],
+)
+def test_samples_tell_totals_by_their_tasks(tmp_path: Path, task: str, question: str, answer: str, total: int | None):
+    sample = made_sample(tmp_path, "x", ("ship", "ship"))
+    roc = replace(sample, task="roc", targets=(), turns=(Turn("user", "What?"), Turn("model", "<Region 1>: ship")))
+    counted = replace(sample, task=task, regions=(), targets=(), turns=(Turn("user", question), Turn("model", answer)))
+    (subject,) = subjects_of([roc, counted], max_regions=20)
+    assert subject.totals == ({} if total is None else {"ship": total})
+    words = question_of(subject, Parameters("m")).words
+    if total is None:
+        assert "How many ships there are in all is not known" in words
+    else:
+        assert "known to hold 9 ships. 7 of these carry no number." in words
 
 
 def test_subjects_gather_what_all_samples_of_an_image_know(tmp_path: Path):
     sample = made_sample(tmp_path, "x", ("ship", "harbor", "ship", "ship"))
     one, two, three, four = (region.object for region in sample.regions)
     turns = (Turn("user", "Segment all ships."), Turn("model", "All ships: <pix>"))
-    masks = replace(sample, id="made/train/x#m", regions=(), turns=turns, targets=(PixelTarget((four, one)),))
-    caption = replace(sample, id="made/train/x#c", regions=(Region(Box(0, 0, 64, 64)),), turns=(turns[0], turns[1]))
+    sample = replace(sample, task="roc", targets=(), turns=(Turn("user", "What?"), Turn("model", "ships")))
+    masks = replace(
+        sample, id="made/train/x#m", regions=(), task="segment_region", turns=turns, targets=(PixelTarget((four, one)),)
+    )
+    caption = replace(
+        sample, id="made/train/x#c", regions=(Region(Box(0, 0, 64, 64)),), turns=(turns[0], Turn("model", "Water."))
+    )
     parts = [replace(sample, regions=sample.regions[2:3]), masks, caption, replace(sample, regions=sample.regions[1:2])]
     for order in (parts, parts[::-1]):
         (subject,) = subjects_of(order, max_regions=20)
@@ -99,19 +160,21 @@ def test_subjects_gather_what_all_samples_of_an_image_know(tmp_path: Path):
         assert subject.id == "made/train/x"
         assert subject.source == "made"
         assert subject.counts == {"ship": 3, "harbor": 1}
+        assert subject.totals == {}
     assert classes_by_source([subject]) == {"made": {"ship", "harbor"}}
 
 
-def test_the_largest_objects_are_numbered_and_all_are_counted(tmp_path: Path):
+def test_the_largest_objects_are_numbered_and_each_class_once_at_least(tmp_path: Path):
     sample = made_sample(tmp_path, "x", ("ship", "harbor", "ship", "ship"))
-    (subject,) = subjects_of([sample], max_regions=2)
-    assert subject.marked == (2, 3)
-    assert sum(subject.counts.values()) == 4
+    for most, marked in ((4, (0, 1, 2, 3)), (3, (1, 2, 3)), (2, (1, 3)), (1, (3,))):
+        (subject,) = subjects_of([sample], max_regions=most)
+        assert subject.marked == marked
+        assert subject.totals == {"ship": 3, "harbor": 1}
 
 
 def test_images_without_labels_windows_and_equal_names(tmp_path: Path):
     sample = made_sample(tmp_path / "a", "x", ("ship",))
-    bare = replace(made_sample(tmp_path / "b", "y", ("ship",)), regions=())
+    bare = replace(made_sample(tmp_path / "b", "y", ("ship",)), regions=(), targets=())
     window = replace(sample, window=Box(0, 0, 32, 32), width=32, height=32)
     other = replace(made_sample(tmp_path / "c", "z", ("ship",)), id=sample.id)
     subjects = subjects_of([sample, bare, window, other], max_regions=20)
@@ -120,8 +183,6 @@ def test_images_without_labels_windows_and_equal_names(tmp_path: Path):
 
 
 def test_pictures_are_png_of_the_asked_size(tmp_path: Path):
-    from earthgptx.data.recaption.request import Parameters, picture_of
-
     (subject,) = subjects_of([made_sample(tmp_path, "x", ("ship", "harbor"))], max_regions=20)
     content = picture_of(subject, Parameters("m", side=448))
     picture = Image.open(io.BytesIO(content))

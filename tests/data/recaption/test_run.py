@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from earthgptx.data.quarantine import BrokenItem
 from earthgptx.data.recaption.client import ChatEndpoint, Patience
 from earthgptx.data.recaption.cost import Prices
 from earthgptx.data.recaption.output import shards
@@ -289,6 +290,16 @@ def test_images_that_cannot_be_read_are_rejected_and_the_rest_goes_on(tmp_path: 
         (items[1].id, "image"),
         (items[2].id, "image"),
     ]
+
+
+def test_broken_labels_are_listed_among_the_rejects(tmp_path: Path):
+    broken = BrokenItem("made", "labels.json annotation 7", "The box lies outside.")
+    patience = Patience(attempts=1)
+    with endpoint() as state:
+        chat = ChatEndpoint(state.url, "key", patience=patience)
+        recaption(subjects(tmp_path, 1), chat, settings(tmp_path), broken=[broken])
+    (record,) = rejects(tmp_path)
+    assert (record["id"], record["stage"], record["reasons"]) == (broken.item, "labels", [broken.reason])
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path):

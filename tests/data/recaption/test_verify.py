@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,9 @@ def subject(*labels: str) -> Subject:
         LabelledObject(box=Box(20 * index, 10 * index, 20 * index + 8, 10 * index + 6), label=label)
         for index, label in enumerate(labels)
     )
-    return Subject("made/train/1", Path("1.png"), "sar", 400, 300, None, 0, objects, tuple(range(len(objects))))
+    totals = tuple(sorted(Counter(labels).items()))
+    marked = tuple(range(len(objects)))
+    return Subject("made/train/1", Path("1.png"), "sar", 400, 300, None, 0, objects, marked, totals)
 
 
 def good(item: Subject) -> Answer:
@@ -137,6 +140,20 @@ def test_counts_are_those_of_all_objects_though_the_largest_alone_are_numbered()
     caption = f"Three ships lie {FILLER}."
     answer = replace(good(item), caption=caption)
     assert reasons_against(answer, item, CLASSES) == ()
+
+
+def test_what_is_not_counted_is_not_to_be_counted():
+    item = replace(PORT, known_totals=(("harbor", 1),))
+    for said, words in (("Two", "how many there are is not known"), ("Some", ""), ("Several", "")):
+        answer = replace(ANSWER, caption=f"{said} ships lie at one harbor {FILLER}.")
+        reasons = reasons_against(answer, item, CLASSES)
+        assert any(words in reason for reason in reasons) if words else reasons == ()
+
+
+def test_there_may_be_more_than_are_at_hand():
+    item = replace(PORT, known_totals=(("harbor", 1), ("ship", 7)))
+    assert reasons_against(replace(ANSWER, caption=f"Seven ships lie at one harbor {FILLER}."), item, CLASSES) == ()
+    assert reasons_against(replace(ANSWER, caption=f"Two ships lie at one harbor {FILLER}."), item, CLASSES)
 
 
 def test_an_open_vocabulary_denies_nothing_that_it_does_not_name():
