@@ -40,7 +40,8 @@ class MixtureItem:
         sample: as it was built; its image path is below the image folder.
         source: the dataset's name.
         domain: "natural", "optical", "sar" or "infrared".
-        image_bytes: the image's file, where the corpus was built with images in it.
+        image_bytes: the image's file, where the corpus was built with images in it; of a sample with a window,
+            a PNG of the window alone (`corpus.embedded_image.with_image` makes a sample that can be opened).
         epoch: how often the whole source was gone through before, over all processes.
     """
 
