@@ -95,6 +95,17 @@ class Georeference:
             raise MarkOutsideImage(f"Longitude {lon:g}, latitude {lat:g} is outside the image's projection.")
         return self.to_pixel(map_x, map_y)
 
+    def of_window(self, x: float, y: float, step_x: float = 1.0, step_y: float = 1.0) -> Georeference:
+        """The georeference of a window whose upper left corner is pixel (x, y) and whose pixels are so many of these.
+
+        Args:
+            x, y: the corner in these pixels.
+            step_x, step_y: pixels of this image a pixel of the window, above 1 where it is reduced.
+        """
+        a, b, _, d, e, _ = self.transform
+        corner_x, corner_y = self.to_map(x, y)
+        return Georeference(self.crs_wkt, (a * step_x, b * step_y, corner_x, d * step_x, e * step_y, corner_y))
+
     def ring_to_wgs84(self, points: Sequence[tuple[float, float]]) -> Vertices:
         """Many pixel positions at once, which is far quicker than one by one."""
         return self._reproject(self.crs_wkt, WGS84, [self.to_map(x, y) for x, y in points])

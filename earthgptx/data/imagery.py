@@ -89,7 +89,7 @@ class Scene:
         """
         path = Path(path)
         check_sensor(sensor)
-        _check_file(path)
+        check_file(path)
         if bands is None and is_picture(path):
             return _scene_of_picture(path, sensor=sensor, max_pixels=max_pixels)
         raster = read_raster(path, sensor=sensor, bands=bands, max_pixels=max_pixels)
@@ -140,7 +140,7 @@ class Scene:
         )
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
     """Raise UnreadableImagery unless `path` is a file with something in it."""
     if not path.exists():
         raise UnreadableImagery(f"There is no file {path}.")

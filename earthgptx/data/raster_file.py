@@ -44,6 +44,7 @@ _DRIVERS: tuple[tuple[bytes, str], ...] = (
     (b"EHFA_HEADER_TAG", "HFA"),
 )
 
+_BLOCK_CACHE = 128_000_000  # bytes; GDAL would take a twentieth of the machine, for blocks that are read once
 _SIDECARS = (".wld", ".jgw", ".pgw", ".jpgw", ".pngw")
 
 
@@ -151,7 +152,7 @@ def opened(path: Path) -> Iterator[DatasetReader]:
     logging.getLogger("rasterio._env").setLevel(logging.CRITICAL)
     driver = _driver(path)
     try:
-        with warnings.catch_warnings(), rasterio.Env(GDAL_ERROR_ON_LIBJPEG_WARNING=True):
+        with warnings.catch_warnings(), rasterio.Env(GDAL_ERROR_ON_LIBJPEG_WARNING=True, GDAL_CACHEMAX=_BLOCK_CACHE):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(path, driver=driver) as dataset:
                 yield dataset

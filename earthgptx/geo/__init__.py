@@ -1,0 +1,1 @@
+"""Scenes of any size on the map: windows over them, regions in, answers out as vector files."""
