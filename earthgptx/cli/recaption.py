@@ -72,19 +72,9 @@ def recaption(
     from earthgptx.data.recaption.reading import Wanted, read_subjects
     from earthgptx.data.recaption.request import Parameters
 
-    for name, value in (("--price-in", price_in), ("--price-out", price_out), ("--budget", budget)):
-        if value is not None and not math.isfinite(value):
-            refuse(f"{name} must be a number, not {value}.")
-    if budget is not None and price_in == 0 and price_out == 0:
-        refuse(f"A budget of {budget:g} means nothing without prices: give --price-in and --price-out.")
+    _check_money(price_in, price_out, budget)
     settings = Settings(
-        parameters=Parameters(
-            model=model,
-            max_output_tokens=max_output_tokens,
-            temperature=temperature,
-            response_format=response_format,
-            side=side,
-        ),
+        parameters=Parameters(model, max_output_tokens, temperature, response_format, side),
         out=out,
         cache=cache,
         concurrency=concurrency,
@@ -107,6 +97,14 @@ def recaption(
     patience = Patience(attempts=attempts, timeout=timeout)
     chat = ChatEndpoint(endpoint, read_key(key_file, dict(os.environ)), patience=patience)
     _show_summary(_with_progress(subjects, chat, settings, broken), out)
+
+
+def _check_money(price_in: float, price_out: float, budget: float | None) -> None:
+    for name, value in (("--price-in", price_in), ("--price-out", price_out), ("--budget", budget)):
+        if value is not None and not math.isfinite(value):
+            refuse(f"{name} must be a number, not {value}.")
+    if budget is not None and price_in == 0 and price_out == 0:
+        refuse(f"A budget of {budget:g} means nothing without prices: give --price-in and --price-out.")
 
 
 def _with_progress(subjects: list[Subject], chat: Endpoint, settings: Settings, broken: list[BrokenItem]) -> Summary:

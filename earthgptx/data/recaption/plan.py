@@ -12,7 +12,7 @@ from pathlib import Path
 from earthgptx.data.recaption.cache import AnswerCache
 from earthgptx.data.recaption.cost import Estimate, Prices, Spending, billed, estimate
 from earthgptx.data.recaption.judging import judged
-from earthgptx.data.recaption.request import Parameters, Question, content_key, question_of
+from earthgptx.data.recaption.request import Parameters, content_key, question_of
 from earthgptx.data.recaption.subject import Subject, classes_by_source
 from earthgptx.errors import EarthGPTXError
 
@@ -77,7 +77,6 @@ class Item:
     """One subject with all that is known before anything is sent; `trouble` where its image cannot be read."""
 
     subject: Subject
-    question: Question
     estimate: Estimate
     key: str = ""
     trouble: str = ""
@@ -111,9 +110,9 @@ def planned(subjects: Sequence[Subject], settings: Settings) -> Iterator[Item]:
         question = question_of(subject, settings.parameters)
         asked = estimate(question, width=subject.width, height=subject.height, num_regions=len(subject.marked))
         try:
-            yield Item(subject, question, asked, key=content_key(subject, question))
+            yield Item(subject, asked, key=content_key(subject, question))
         except EarthGPTXError as error:
-            yield Item(subject, question, asked, trouble=str(error))
+            yield Item(subject, asked, trouble=str(error))
 
 
 def split_by_cache(

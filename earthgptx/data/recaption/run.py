@@ -19,7 +19,7 @@ from earthgptx.data.recaption.new_samples import samples_of
 from earthgptx.data.recaption.output import OutputFolder, held
 from earthgptx.data.recaption.plan import Item, Settings, planned, split_by_cache
 from earthgptx.data.recaption.reply import Endpoint, NoAnswer, Reply
-from earthgptx.data.recaption.request import PROMPT_VERSION, picture_of
+from earthgptx.data.recaption.request import PROMPT_VERSION, picture_of, question_of
 from earthgptx.data.recaption.subject import Subject, classes_by_source
 from earthgptx.errors import BudgetSpent, EarthGPTXError, EndpointFailed
 
@@ -174,8 +174,10 @@ class _Run:
             if not self.ledger.lose(item.estimate, reserved):
                 raise self._budget_spent()
 
+        parameters = self.settings.parameters
         try:
-            reply = self.endpoint.ask(item.question, picture_of(item.subject, self.settings.parameters), on_lost)
+            question = question_of(item.subject, parameters)  # made anew: kept for all items, the words are many
+            reply = self.endpoint.ask(question, picture_of(item.subject, parameters), on_lost)
         except BaseException:
             self.ledger.release(reserved)
             raise

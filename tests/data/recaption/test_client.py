@@ -7,6 +7,7 @@ import json
 import logging
 import random
 import socket
+import sys
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from earthgptx.data.recaption.client import ChatEndpoint, Patience, read_key
 from earthgptx.data.recaption.reply import NoAnswer
 from earthgptx.data.recaption.request import Parameters, Question
 from earthgptx.data.recaption.schema import SCHEMA
-from earthgptx.errors import EndpointFailed
+from earthgptx.errors import EndpointFailed, MissingExtra
 from tests.fixtures.misbehaving_endpoint import EndpointState, Step, endpoint, error
 
 KEY = "sk-very-secret-0123456789"
@@ -199,6 +200,12 @@ def test_nobody_listens():
 def test_urls_that_are_none(url):
     with pytest.raises(EndpointFailed, match="is no endpoint"):
         ChatEndpoint(url, KEY, patience=Patience())
+
+
+def test_without_the_package_one_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'earthgptx\[data\]'"):
+        ChatEndpoint("http://127.0.0.1:9/v1", KEY, patience=Patience())
 
 
 def test_a_password_in_the_url_is_refused_and_not_repeated():

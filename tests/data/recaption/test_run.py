@@ -3,66 +3,27 @@
 from __future__ import annotations
 
 import json
-import random
-import subprocess
-import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from earthgptx.data.quarantine import BrokenItem
 from earthgptx.data.recaption.client import ChatEndpoint, Patience
-from earthgptx.data.recaption.cost import Prices
 from earthgptx.data.recaption.output import shards
-from earthgptx.data.recaption.plan import Settings, forecast
+from earthgptx.data.recaption.plan import forecast
 from earthgptx.data.recaption.request import Parameters
 from earthgptx.data.recaption.run import Summary, recaption
-from earthgptx.data.recaption.subject import Subject, subjects_of
-from earthgptx.data.sample import Sample
-from earthgptx.data.sample_file import read_samples, write_samples
+from earthgptx.data.recaption.subject import subjects_of
 from earthgptx.errors import BudgetSpent, EndpointFailed, FolderInUse
-from tests.fixtures.misbehaving_endpoint import EndpointState, Step, endpoint, error, good_answer, says
-from tests.fixtures.recaption_scenes import made_sample, made_samples
-
-ROOT = Path(__file__).parents[3]
-PRICES = Prices(1.0, 10.0)  # an answer of the server costs 0.003
+from tests.fixtures.misbehaving_endpoint import Step, endpoint, error, good_answer, says
+from tests.fixtures.recaption_runs import files, go, rejects, settings, subjects, written
+from tests.fixtures.recaption_scenes import made_sample
 
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
-def subjects(folder: Path, count: int) -> list[Subject]:
-    return subjects_of(made_samples(folder / "pictures", count), max_regions=20)
-
-
-def settings(folder: Path, **changes: object) -> Settings:
-    usual: dict[str, object] = {"parameters": Parameters("made-1", side=224), "out": folder / "out", "prices": PRICES}
-    return Settings(**{**usual, **changes})  # type: ignore[arg-type]
-
-
-def go(state: EndpointState, items: Sequence[Subject], how: Settings, seen: list[Summary] | None = None) -> Summary:
-    patience = Patience(attempts=3, timeout=2.0)
-    chat = ChatEndpoint(state.url, "key", patience=patience, pause=lambda seconds: None, rng=random.Random(0))
-    return recaption(items, chat, how, [].append if seen is None else seen.append)
-
-
-def written(folder: Path) -> list[Sample]:
-    return [sample for shard in shards(folder / "out") for sample in read_samples(shard)]
-
-
-def rejects(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "out" / "rejects.jsonl").read_text().splitlines()]
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """All that a reader reads."""
-    kept = [*(folder / "out").glob("*.jsonl"), *(folder / "out").glob("*.partial")]
-    return {path.name: path.read_bytes() for path in sorted(kept)}
 
 
 def test_answers_become_samples_of_three_tasks(tmp_path: Path):
@@ -348,60 +309,3 @@ def test_progress_is_told_after_every_image(tmp_path: Path):
         last = go(state, subjects(tmp_path, 5), settings(tmp_path), seen)
     assert [summary.accepted for summary in seen] == [1, 2, 3, 4, 5]
     assert seen[-1].total_cost == pytest.approx(last.total_cost)
-
-
-KILLED = """
-import sys
-from pathlib import Path
-from earthgptx.data.recaption.client import ChatEndpoint, Patience
-from earthgptx.data.recaption.plan import Settings
-from earthgptx.data.recaption.request import Parameters
-from earthgptx.data.recaption.run import recaption
-from earthgptx.data.recaption.subject import subjects_of
-from earthgptx.data.sample_file import read_samples
-
-samples, out, url = sys.argv[1:]
-items = subjects_of(read_samples(Path(samples)), max_regions=20)
-chat = ChatEndpoint(url, "key", patience=Patience())
-recaption(items, chat, Settings(Parameters("made-1", side=224), Path(out), concurrency=2))
-"""
-
-
-def test_a_run_that_was_killed_asks_nothing_twice(tmp_path: Path):
-    count = 8
-    samples = made_samples(tmp_path / "pictures", count)
-    write_samples(tmp_path / "samples.jsonl", samples)
-    arguments = [sys.executable, "-c", KILLED, str(tmp_path / "samples.jsonl"), str(tmp_path / "out")]
-    answers = tmp_path / "out" / "answers"
-    with endpoint([Step(), Step(), Step(), Step(hang=60), Step(hang=60)]) as state:
-        process = subprocess.Popen([*arguments, state.url], cwd=ROOT)
-        try:
-            while len(list(answers.rglob("*.json"))) < 3 or len(state.requests) < 5:
-                assert process.poll() is None
-                time.sleep(0.01)
-        finally:
-            process.kill()
-            process.wait()
-        assert len(state.requests) == 5  # three answered and kept, two in flight
-        summary = go(state, subjects_of(samples, max_regions=20), settings(tmp_path))
-        assert len(state.requests) == 5 + count - 3
-    assert (summary.accepted, summary.kept) == (count, 3)
-    assert len(set(state.pictures())) == count
-    assert len({sample.id.split("#")[0] for sample in written(tmp_path)}) == count
-
-
-def test_ctrl_c_keeps_what_is_in_flight(tmp_path: Path):
-    items = subjects(tmp_path, 20)
-
-    def stop(summary: Summary) -> None:
-        raise KeyboardInterrupt
-
-    with endpoint() as state:
-        state.linger = 0.05
-        chat = ChatEndpoint(state.url, "key", patience=Patience())
-        with pytest.raises(KeyboardInterrupt):
-            recaption(items, chat, settings(tmp_path, concurrency=3), stop)
-        asked = len(state.requests)
-        assert len(list((tmp_path / "out" / "answers").rglob("*.json"))) == asked
-        go(state, items, settings(tmp_path))
-        assert len(state.requests) == 20
