@@ -131,3 +131,76 @@ class TrainingDiverged(EarthGPTXError):
 
 class FolderInUse(EarthGPTXError):
     """Another process writes where this one wants to."""
+
+
+class BadSetting(EarthGPTXError):
+    """An environment variable of the server is of the wrong kind, or would leave the server open to strangers."""
+
+
+class MalformedRequest(EarthGPTXError):
+    """A request to the server is not what the address takes."""
+
+
+class WrongToken(EarthGPTXError):
+    """A request carries no token, or another than the server's."""
+
+
+class ForeignPage(EarthGPTXError):
+    """A web page of another address, or a name that is not this server's, calls the server."""
+
+
+class PathOutsideRoot(EarthGPTXError):
+    """A path leads out of the folder below which the server may open files."""
+
+
+class UnknownScene(EarthGPTXError):
+    """There is no such scene on the server: it was never there, was removed, or has expired."""
+
+
+class UnknownAnswer(EarthGPTXError):
+    """There is no such answer to a scene, or mask of an answer."""
+
+
+class UnknownDialogue(EarthGPTXError):
+    """There is no such dialogue about a scene."""
+
+
+class TileOutsideScene(EarthGPTXError):
+    """A tile lies beyond the scene's grid."""
+
+
+class UploadTooLarge(EarthGPTXError):
+    """A request's body is larger than the server takes."""
+
+
+class TooManyScenes(EarthGPTXError):
+    """The server keeps as many scenes as it may."""
+
+
+class ServerBusy(EarthGPTXError):
+    """The request is fine but cannot be served now.
+
+    Args:
+        sentence: why.
+        retry_after: seconds after which to try again.
+    """
+
+    def __init__(self, sentence: str, *, retry_after: int) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
+
+
+class QueueFull(ServerBusy):
+    """As many questions wait as may."""
+
+
+class ModelNotReady(ServerBusy):
+    """The model is still being loaded, or could not be."""
+
+
+class ServerStopping(ServerBusy):
+    """The server is going down and answers nothing more."""
+
+
+class AnswerTookTooLong(EarthGPTXError):
+    """A question was given up because its time was over."""

@@ -18,7 +18,7 @@ from earthgptx.data.imagery import Scene
 from earthgptx.inference.drawing import Note, Overlay, draw_scene
 from earthgptx.inference.features import Place, is_finite, mark_geometry, mask_geometry
 from earthgptx.processing.answers import readable
-from earthgptx.shapes import Box, Mark, Mask, Vertices
+from earthgptx.shapes import Box, Mark, Mask, Vertices, mark_from_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +116,35 @@ class Answer:
                 for mask in self.masks
             ],
         }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any], scene: Scene) -> Answer:
+        """Inverse of `to_json`, for the scene that the answer is about.
+
+        Args:
+            content: as `to_json` gave it; other members are passed over.
+            scene: that it is about.
+        """
+        arrays = [_unpacked(mask) for mask in content["masks"]]
+        return cls(
+            scene=scene,
+            question=content["question"],
+            text=content["text"],
+            regions=tuple(
+                AnsweredRegion(
+                    number=region["number"],
+                    mark=mark_from_json(region["mark"]),
+                    label=region["label"],
+                    confidence=region["confidence"],
+                    mask=None if region["mask"] is None else arrays[region["mask"]],
+                )
+                for region in content["regions"]
+            ),
+            masks=tuple(
+                AnsweredMask(array, mask["region"], mask["phrase"], mask["confidence"])
+                for array, mask in zip(arrays, content["masks"], strict=True)
+            ),
+        )
 
     def to_geojson(self) -> dict[str, Any]:
         """A FeatureCollection of every mark and every mask that holds a pixel.
@@ -228,6 +257,11 @@ def _corners(box: Box) -> list[float]:
 
 def _feature(geometry: dict[str, Any], **properties: object) -> dict[str, Any]:
     return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+
+def _unpacked(mask: dict[str, Any]) -> NDArray[np.bool_]:
+    height, width = mask["size"]
+    return Mask(height, width, mask["counts"]).to_array()
 
 
 def _without_kind(mask: dict[str, Any]) -> dict[str, Any]:

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from earthgptx.data.imagery import Scene
-from earthgptx.data.sample import Turn
 from earthgptx.inference.answer import Answer
-from earthgptx.inference.generation import Generator, Request
-from earthgptx.inference.questions import check_marks, check_question
+from earthgptx.inference.generation import Generator, IsStopped, OnText, Request
 from earthgptx.inference.reading import read_answer
-from earthgptx.inference.session import Question, Session
+from earthgptx.inference.session import Conversation, Question, Session
 
-__all__ = ["Assistant", "Question", "Session"]
+__all__ = ["Assistant", "Conversation", "Question", "Session"]
 
 
 class Assistant:
@@ -36,6 +34,8 @@ class Assistant:
         max_new_tokens: int = 256,
         temperature: float = 0.0,
         seed: int = 0,
+        on_text: OnText | None = None,
+        is_stopped: IsStopped | None = None,
     ) -> list[Answer]:
         """Answers independent questions in one batch, about one scene or many.
 
@@ -46,6 +46,8 @@ class Assistant:
             max_new_tokens: where to stop an answer that does not end.
             temperature: 0 takes the likeliest word each time; higher values sample.
             seed: of the sampling.
+            on_text: told (question, piece of text) as text is generated, questions counted from 0.
+            is_stopped: asked before each word which questions nobody waits for any more.
 
         Raises:
             EarthGPTXError: one of those of `questions.check_question` and `questions.check_marks`.
@@ -54,16 +56,19 @@ class Assistant:
         if not requests:
             return []
         generated = self.generator.generate(
-            requests, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed, on_text=None
+            requests,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            seed=seed,
+            on_text=on_text,
+            is_stopped=is_stopped,
         )
         return [
-            read_answer(question.session.scene, request.turns[0].text, request.marks, one)
+            read_answer(question.session.scene, request.turns[-1].text, request.marks, one)
             for question, request, one in zip(questions, requests, generated, strict=True)
         ]
 
 
 def _request(question: Question) -> Request:
-    scene = question.session.scene
-    marks = check_marks(question.marks, width=scene.width, height=scene.height)
-    text = check_question(question.text, len(marks))
-    return Request(views=question.session.views, turns=(Turn(role="user", text=text),), marks=marks)
+    asked = question.conversation.asked(question.text, question.marks, question.session.scene)
+    return Request(views=question.session.views, turns=asked.turns, marks=asked.marks)

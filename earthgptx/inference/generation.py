@@ -28,6 +28,7 @@ from earthgptx.shapes import Box, Mark
 
 VIEWS_AT_ONCE = 16  # more do not run faster on a CPU: the activations leave its caches
 OnText = Callable[[int, str], None]
+IsStopped = Callable[[int], bool]
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,14 @@ class Generator:
         self._see(views, scene_windows(scene.width, scene.height, self.processor.geometry))
         return views
 
+    def forget_zooms(self, views: SceneViews, keep: int) -> None:
+        """Drops the features of all but the latest `keep` zoom windows: a long dialogue would fill the memory."""
+        scene = views.scene
+        own = set(scene_windows(scene.width, scene.height, self.processor.geometry))
+        zooms = [window for window in views.near if window not in own]
+        for window in zooms[: max(len(zooms) - keep, 0)]:
+            del views.near[window]
+
     @torch.inference_mode()
     def generate(
         self,
@@ -126,6 +135,7 @@ class Generator:
         temperature: float,
         seed: int,
         on_text: OnText | None,
+        is_stopped: IsStopped | None = None,
     ) -> list[Generated]:
         """Answers requests in one batch.
 
@@ -135,6 +145,8 @@ class Generator:
             temperature: 0 takes the likeliest token.
             seed: of the sampling.
             on_text: told (request, piece of text) as text is generated.
+            is_stopped: asked of each request before each word whether nobody waits for the rest of it: what it has
+                said by then is its answer, without masks, and a batch in which all are stopped ends.
 
         Raises:
             QuestionTooLong: a dialogue and its answer would not fit the language model's positions.
@@ -147,7 +159,7 @@ class Generator:
         with torch.autocast(self.model.device.type, torch.bfloat16):
             fused, _ = self.model.encode(batch, features)
             embeddings = self.model.splice(batch.token_ids, fused)
-            rows = self._write(embeddings, batch.present, max_new_tokens, temperature, seed, on_text)
+            rows = self._write(embeddings, batch.present, max_new_tokens, temperature, seed, on_text, is_stopped)
             masks = self._draw(rows, batch, features, requests, encoded)
         return [
             Generated(
@@ -212,6 +224,7 @@ class Generator:
         temperature: float,
         seed: int,
         on_text: OnText | None,
+        is_stopped: IsStopped | None,
     ) -> list[_Row]:
         """Token by token, all rows together; a finished row goes on unheard until the last one is done."""
         rows = [_Row() for _ in range(len(embeddings))]
@@ -219,6 +232,9 @@ class Generator:
         sampler = torch.Generator(device=embeddings.device).manual_seed(seed)
         hidden = self.model.language(embeddings, present, cache)[:, -1]
         for _ in range(max_new_tokens):
+            self._stop(rows, is_stopped)
+            if all(row.is_done for row in rows):
+                break
             logits = self.model.language.logits(hidden)
             logits[:, [self.processor.vocabulary.image, self.processor.vocabulary.region]] = -torch.inf
             ids, probabilities = _choose(logits, temperature, sampler)
@@ -236,6 +252,14 @@ class Generator:
                 if not row.is_done and row.ids[-1] == self.processor.vocabulary.pix:
                     row.pix_states.append(hidden[place])
         return rows
+
+    def _stop(self, rows: Sequence[_Row], is_stopped: IsStopped | None) -> None:
+        """Ends the rows nobody waits for; their `<pix>` become words without masks, which cost the most."""
+        for place, row in enumerate(rows):
+            if is_stopped is not None and not row.is_done and is_stopped(place):
+                row.is_done = True
+                row.pix_states.clear()
+                row.texts[:] = [text.replace(PIX, "") for text in row.texts]
 
     def _say(self, row: _Row, token_id: int, probability: float) -> None:
         row.is_done = row.is_done or token_id == self.end_id

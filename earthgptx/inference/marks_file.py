@@ -40,14 +40,28 @@ def read_marks(path: Path, scene: Scene) -> tuple[Mark, ...]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise MalformedMark(f"{path.name} is not JSON: {error}.") from error
-    features = _features(content, path.name)
+    return marks_of(content, scene, name=path.name)
+
+
+def marks_of(content: Any, scene: Scene, *, name: str) -> tuple[Mark, ...]:
+    """Reads a FeatureCollection, a Feature or a bare geometry that is parsed already, as `read_marks` does.
+
+    Args:
+        content: plain values.
+        scene: what the marks are drawn on.
+        name: what to call the content in a refusal.
+
+    Raises:
+        MalformedMark: as `read_marks`.
+    """
+    features = _features(content, name)
     marks = [
-        _mark(geometry, properties, _to_pixel(properties, content, scene, path.name), scene)
+        _mark(geometry, properties, _to_pixel(properties, content, scene, name), scene)
         for geometry, properties in features
         if properties.get("role") != "mask"
     ]
     if not marks:
-        raise MalformedMark(f"{path.name} holds {len(features)} features and 0 marks.")
+        raise MalformedMark(f"{name} holds {len(features)} features and 0 marks.")
     return tuple(marks)
 
 

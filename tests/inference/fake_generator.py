@@ -56,6 +56,7 @@ class FakeGenerator:
         temperature: float,
         seed: int,
         on_text: Callable[[int, str], None] | None,
+        is_stopped: Callable[[int], bool] | None = None,
     ) -> list[Generated]:
         self.requests.extend(requests)
         self.settings.append((max_new_tokens, temperature, seed))

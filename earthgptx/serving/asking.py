@@ -1,0 +1,198 @@
+"""From an HTTP request to the model's queue and back: marks are read, a job is submitted, its events are awaited.
+
+The model's thread speaks to the event loop here and nowhere else. Whoever stops listening stops the work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import Request
+
+from earthgptx.data.imagery import Scene
+from earthgptx.errors import MalformedMark, TooManyMarks, UnknownDialogue
+from earthgptx.inference.assistant import Conversation
+from earthgptx.inference.marks_file import marks_of
+from earthgptx.inference.questions import MAX_MARKS
+from earthgptx.processing.answers import without_tokens
+from earthgptx.serving.failures import body_of
+from earthgptx.serving.scenes import StoredScene
+from earthgptx.serving.worker import Answered, Event, Failed, Job, Sampling, Word, Worker
+from earthgptx.shapes import Mark, mark_from_json
+
+SECONDS_BETWEEN_SIGNS = 1.0  # after which a listener is asked whether it is still there
+_CLOSED = "client closed request"
+
+
+class ClientGone(Exception):  # noqa: N818 - what happened, and nobody is left to be told
+    """The client went away before its answer."""
+
+
+class Asked:
+    """A question whose events are awaited; it stops when its listener does."""
+
+    def __init__(self, stored: StoredScene, dialogue: str) -> None:
+        self._stored = stored
+        self._dialogue = dialogue
+        self._loop = asyncio.get_running_loop()
+        self._events: asyncio.Queue[Word | Failed | dict[str, Any]] = asyncio.Queue()
+        self.job: Job | None = None
+
+    def hear(self, event: Event) -> None:
+        """Called on the model's thread: keeps an answer, and hands the event to the event loop."""
+        told: Word | Failed | dict[str, Any]
+        if isinstance(event, Answered):
+            told = self._stored.record(self._dialogue, event.answer, event.conversation)
+        else:
+            told = event
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._events.put_nowait, told)
+
+    async def events(self, request: Request) -> AsyncIterator[Word | Failed | dict[str, Any] | None]:
+        """Words, then an answer or a failure; None now and then while nothing happens.
+
+        Raises:
+            ClientGone: nobody listens any more.
+        """
+        try:
+            while True:
+                try:
+                    event = await asyncio.wait_for(self._events.get(), SECONDS_BETWEEN_SIGNS)
+                except TimeoutError:
+                    if await request.is_disconnected():
+                        raise ClientGone(_CLOSED) from None
+                    yield None
+                    continue
+                yield event
+                if not isinstance(event, Word):
+                    return
+        finally:
+            if self.job is not None:
+                self.job.stop()
+
+    async def result(self, request: Request) -> dict[str, Any]:
+        """The answer.
+
+        Raises:
+            ClientGone: nobody listens any more.
+            Exception: whatever kept the question from being answered.
+        """
+        async for event in self.events(request):
+            if isinstance(event, Failed):
+                raise event.error
+            if isinstance(event, dict):
+                return event
+        raise AssertionError("a question ended without an answer")
+
+    async def server_sent(self, request: Request, request_id: str) -> AsyncIterator[bytes]:
+        """The events as a text/event-stream: `word`*, then `answer` or `error`."""
+        try:
+            async for event in self.events(request):
+                match event:
+                    case None:
+                        yield b": still at work\n\n"
+                    case Word(text):
+                        if words := without_tokens(text):
+                            yield sse({"text": words}, "word")
+                    case Failed(error):
+                        yield sse(body_of(error, request_id), "error")
+                    case answer:
+                        yield sse(answer, "answer")
+        except ClientGone:
+            return
+
+
+def sse(content: object, event: str | None = None) -> bytes:
+    """One server-sent event."""
+    name = f"event: {event}\n" if event else ""
+    return f"{name}data: {json.dumps(content, allow_nan=False)}\n\n".encode()
+
+
+def submit(
+    worker: Worker,
+    stored: StoredScene,
+    *,
+    text: str,
+    marks: tuple[Mark, ...],
+    dialogue: str | None,
+    conversation: Conversation | None = None,
+    sampling: Sampling,
+    seconds: float,
+) -> Asked:
+    """Puts a question into the queue; what can be wrong with it is found before.
+
+    Args:
+        worker: the model's.
+        stored: the scene.
+        text: the question.
+        marks: in the scene's pixels.
+        dialogue: id of the one that it goes on with; None begins one.
+        conversation: what was said before, where the client keeps it; None looks the dialogue up.
+        sampling: how words are chosen.
+        seconds: after which it is given up.
+
+    Raises:
+        UnknownDialogue: no such dialogue.
+        QueueFull, ModelNotReady: come again later.
+        EarthGPTXError: one of those of `Conversation.asked`.
+    """
+    if dialogue is not None and dialogue not in stored.dialogues:
+        raise UnknownDialogue(f"Scene {stored.id} has no session {dialogue[:40]!r}: it was removed, or never there.")
+    worker.check_ready()
+    name = dialogue or secrets.token_hex(8)
+    before = conversation or stored.conversation(name)
+    before.asked(text, marks, stored.scene)
+    asked = Asked(stored, name)
+    asked.job = Job(
+        scene_id=stored.id,
+        scene=stored.scene,
+        text=text,
+        marks=marks,
+        dialogue=name,
+        conversation=lambda: conversation or stored.conversation(name),
+        sampling=sampling,
+        on_event=asked.hear,
+        seconds=seconds,
+    )
+    worker.submit(asked.job)
+    return asked
+
+
+def read_marks(content: list[Any] | dict[str, Any], coordinates: str, scene: Scene) -> tuple[Mark, ...]:
+    """The marks of a request: a list as `Mark.to_json` gives them, or GeoJSON.
+
+    Args:
+        content: plain values.
+        coordinates: "pixel" or "wgs84"; a feature that says itself what it is in is believed.
+        scene: what they are drawn on.
+
+    Raises:
+        MalformedMark, MarkOutsideImage, TooManyMarks: they cannot be used.
+    """
+    num_marks = len(content) if isinstance(content, list) else len(content.get("features") or ())
+    if num_marks > MAX_MARKS:  # before each of them is drawn
+        raise TooManyMarks(f"{num_marks:,} marks were given; one question carries at most {MAX_MARKS}.")
+    if not content:
+        return ()
+    if isinstance(content, list):
+        if coordinates == "wgs84":
+            raise MalformedMark("Marks in degrees (wgs84) must be given as a GeoJSON FeatureCollection.")
+        return tuple(mark_from_json(mark) for mark in content)
+    if content.get("type") == "FeatureCollection" and content.get("features") == []:
+        return ()
+    return marks_of(_stating(content, coordinates), scene, name="The marks")
+
+
+def _stating(content: dict[str, Any], coordinates: str) -> dict[str, Any]:
+    """GeoJSON whose features say what their coordinates are."""
+    if isinstance(content.get("features"), list):
+        return content | {"features": [_stating(f, coordinates) for f in content["features"] if isinstance(f, dict)]}
+    if content.get("type") == "Feature":
+        own = content.get("properties")
+        stated = {"coordinates": "pixels" if coordinates == "pixel" else coordinates}
+        return content | {"properties": stated | (own if isinstance(own, dict) else {})}
+    return _stating({"type": "Feature", "geometry": content, "properties": {}}, coordinates)

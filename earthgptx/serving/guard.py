@@ -1,0 +1,163 @@
+"""The gate in front of every address: request id, host and origin, token, size of the body, headers, log and metrics.
+
+It is plain ASGI, not a framework's middleware: those read a body before the first of ours could refuse it, and hide
+that a client went away. What it lets through reaches the app; what fails behind it becomes an answer here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import re
+import secrets
+import time
+from urllib.parse import urlsplit
+
+from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from earthgptx.errors import EarthGPTXError, ForeignPage, UploadTooLarge, WrongToken
+from earthgptx.serving.failures import body_of, headers_of, status_of
+from earthgptx.serving.settings import Settings, is_loopback
+from earthgptx.serving.watch import Metrics
+
+logger = logging.getLogger(__name__)
+
+# Nothing of a user's is there, and a page must load before it can ask for the token.
+OPEN_PATHS = frozenset({"/", "/icon.svg", "/health", "/ready", "/api/about", "/openapi.json"})
+OPEN_FOLDER = "/assets/"
+IMAGE_PATHS = frozenset({"/scenes", "/v1/chat/completions"})
+SECONDS_BETWEEN_PARTS = 30  # of a body; a client that is slower is sent away
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'; "
+    "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class Guard:
+    """Wraps an app.
+
+    Args:
+        app: what is guarded.
+        settings: token, limits and allowed origins.
+        metrics: counts requests.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+        self._app = app
+        self._settings = settings
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        started, status = time.perf_counter(), 0
+
+        async def send_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _add_headers(MutableHeaders(scope=message), request_id)
+            await send(message)
+
+        try:
+            self._check(scope, headers)
+            limit = self._limit(scope["path"])
+            await self._app(scope, _limited(receive, limit), send_on)
+        except Exception as error:
+            if not isinstance(error, EarthGPTXError):
+                logger.exception("a request failed", extra={"request_id": request_id})
+            if status:
+                raise  # half an answer was sent: the connection must break, or it would look whole
+            refusal = JSONResponse(body_of(error, request_id), status_of(error), headers_of(error))
+            await refusal(scope, receive, send_on)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            seconds = time.perf_counter() - started
+            self._metrics.requests.labels(scope["method"], route, status or 499).inc()
+            self._metrics.request_seconds.labels(route).observe(seconds)
+            logger.info(
+                "request",
+                extra={
+                    "request_id": request_id,
+                    "method": scope["method"],
+                    "path": scope["path"],
+                    "status": status or 499,
+                    "seconds": round(seconds, 4),
+                    "client": (scope.get("client") or ("",))[0],
+                },
+            )
+
+    def _limit(self, path: str) -> int:
+        if path not in IMAGE_PATHS:
+            return self._settings.max_body_bytes
+        # A data URL's base64 takes four bytes for three; a form has some lines of its own.
+        return self._settings.max_upload_bytes * (4 if path.startswith("/v1/") else 3) // 3 + 65_536
+
+    def _check(self, scope: Scope, headers: Headers) -> None:
+        """Raises:
+        ForeignPage, WrongToken, UploadTooLarge: the request goes no further.
+        """
+        token, path = self._settings.token, scope["path"]
+        if not token:
+            self._check_is_ours(headers)
+        elif not (path in OPEN_PATHS or path.startswith(OPEN_FOLDER)):
+            scheme, _, given = headers.get("authorization", "").partition(" ")
+            # Compared as bytes and in constant time: how long it takes tells nothing of the token.
+            is_same = hmac.compare_digest(given.strip().encode(), token.encode())
+            if scheme.lower() != "bearer" or not is_same:
+                raise WrongToken("This server wants its token: send the header 'Authorization: Bearer TOKEN'.")
+        length, limit = headers.get("content-length", "0"), self._limit(path)
+        if length.isdecimal() and int(length) > limit:
+            raise UploadTooLarge(f"The request's body has {int(length):,} bytes; at most {limit:,} are taken here.")
+
+    def _check_is_ours(self, headers: Headers) -> None:
+        """Without a token any page in the user's browser could call: by our address, or by a name that leads to it."""
+        host = urlsplit("//" + headers.get("host", "")).hostname or ""
+        if not is_loopback(host):
+            raise ForeignPage(f"This server has no token and answers to 127.0.0.1 and localhost, not to {host[:80]!r}.")
+        origin = headers.get("origin", "")
+        if origin and origin not in self._settings.cors_origins and not is_loopback(urlsplit(origin).hostname or ""):
+            raise ForeignPage(f"Pages of {origin[:80]!r} may not call this server.")
+
+
+def _add_headers(headers: MutableHeaders, request_id: str) -> None:
+    headers["X-Request-ID"] = request_id
+    for name, value in SECURITY_HEADERS.items():
+        headers[name] = value
+    headers.setdefault("Cache-Control", "no-store")
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    """A body that may be neither too long, whatever its header said, nor too slow."""
+    num_bytes, is_whole = 0, False
+
+    async def receive_some() -> Message:
+        nonlocal num_bytes, is_whole
+        if is_whole:  # what follows is the client going away, which may take any time
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), SECONDS_BETWEEN_PARTS)
+        except TimeoutError:
+            raise HTTPException(408, f"No part of the body came for {SECONDS_BETWEEN_PARTS} s") from None
+        num_bytes += len(message.get("body", b""))
+        is_whole = not message.get("more_body", False)
+        if num_bytes > limit:
+            raise HTTPException(413, f"The body has more than the {limit:,} bytes that are taken here")
+        return message
+
+    return receive_some
