@@ -180,5 +180,6 @@ def _report(manifest: Manifest, out: Path) -> None:
         complain(f"{missing} is not there. Home: {about(missing).home}")
     num_broken = sum(split.num_broken for split in manifest.splits)
     if num_broken:
-        complain(f"{num_broken:,} items or annotations were left out; {out}/quarantine.jsonl says why.")
+        what = "item or annotation was" if num_broken == 1 else "items or annotations were"
+        complain(f"{num_broken:,} {what} left out; {out}/quarantine.jsonl says why.")
     typer.echo(f"{manifest.num_samples:,} samples of {len(manifest.splits):,} splits are in {out}.")

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Self, TypeVar
@@ -65,7 +66,8 @@ class Workers:
         waiting: deque[Future[Result]] = deque()
         try:
             for job in jobs:
-                waiting.append(self._started().submit(function, job))
+                with _unheard_ctrl_c():  # processes start here, and inherit that
+                    waiting.append(self._started().submit(function, job))
                 if len(waiting) >= _JOBS_A_WORKER * self.num_workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -84,9 +86,18 @@ class Workers:
         return self._pool
 
 
+@contextmanager
+def _unheard_ctrl_c() -> Iterator[None]:
+    """Keeps Ctrl-C waiting until the block ends, and from all processes that are started in it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _follow_parent() -> None:
-    """Leaves Ctrl-C to the parent, and ends when the parent was killed and can no longer say so."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Ends when the parent was killed and can no longer say so."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 

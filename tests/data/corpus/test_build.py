@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,49 +12,31 @@ import pytest
 from PIL import Image
 
 from earthgptx.data import sample_file
-from earthgptx.data.corpus import build as building
 from earthgptx.data.corpus.build import BuildProgress, build
 from earthgptx.data.corpus.embedded_image import with_image
 from earthgptx.data.corpus.manifest import NO_MARK, read_manifest
 from earthgptx.data.corpus.reader import open_corpus
-from earthgptx.data.corpus.shards import Row, read_shard
+from earthgptx.data.corpus.shards import read_shard
 from earthgptx.data.corpus.tiling import Tiling
+from earthgptx.data.datasets import DATASETS, DOMAINS
 from earthgptx.data.formats.detect import own_dataset
 from earthgptx.data.instructions import MARK_FAMILIES, MARKED_TASKS, TASKS
 from earthgptx.data.pixels import pixels_of
 from earthgptx.errors import FolderInUse, MalformedCorpus, MalformedDataset
+from tests.data.corpus.reading import content, quarantine, rows
+from tests.fixtures.make_air_sarship import make_air_sarship
 from tests.fixtures.make_all import make_all
-
-ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sources")
-    make_all(folder, "train")
-    return make_all(folder, "val")
-
-
-@pytest.fixture(scope="module")
-def corpus(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("built") / "mrsvp"
-    build(root, out, num_workers=1)
-    return out
-
-
-def content(out: Path) -> dict[str, str]:
-    """Every file of a corpus with the hash of its bytes."""
-    files = (path for path in sorted(out.rglob("*")) if path.is_file())
-    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def rows(out: Path) -> Iterator[Row]:
-    for shard in read_manifest(out).shards:
-        yield from read_shard(out / shard.path)
-
-
-def quarantine(out: Path) -> list[dict[str, str]]:
-    return [json.loads(line) for line in (out / "quarantine.jsonl").read_text().splitlines()]
+from tests.fixtures.make_dior import make_dior
+from tests.fixtures.make_dota import make_dota
+from tests.fixtures.make_infiray import make_voc, make_yolo
+from tests.fixtures.make_msar import make_msar
+from tests.fixtures.make_openimages import make_openimages
+from tests.fixtures.make_rsvg import make_dior_rsvg, make_opt_rsvg
+from tests.fixtures.make_rsvp import make_rsvp
+from tests.fixtures.make_sar_aircraft import make_sar_aircraft
+from tests.fixtures.make_sardet import make_sardet
+from tests.fixtures.make_ssdd_official import make_ssdd_official
+from tests.fixtures.make_visual_genome import make_visual_genome
 
 
 def coco(folder: Path, images: list[dict], annotations: list[dict]) -> Path:
@@ -153,111 +128,6 @@ def test_another_seed_gives_other_marks(corpus, root, tmp_path):
     assert len(same) < len(other) / 2
 
 
-class Ended(BaseException):
-    """Stands in for the end of the process; nothing may catch it."""
-
-
-@pytest.mark.parametrize("after", [1, 2, 3, 5, 8])
-def test_a_build_that_was_ended_goes_on(after, root, tmp_path, monkeypatch):
-    monkeypatch.setattr(building, "ROWS_A_SHARD", 30)
-    build(root, tmp_path / "whole", num_workers=1)
-    write, num_written = building.write_shard, 0
-
-    def write_some(path, rows):
-        nonlocal num_written
-        num_written += 1
-        if num_written > after:
-            path.with_name(f"{path.name}.part").write_bytes(b"cut off")
-            raise Ended
-        return write(path, rows)
-
-    monkeypatch.setattr(building, "write_shard", write_some)
-    with pytest.raises(Ended):
-        build(root, tmp_path / "ended", num_workers=1)
-    assert not (tmp_path / "ended" / "manifest.json").exists()
-    monkeypatch.setattr(building, "write_shard", write)
-    build(root, tmp_path / "ended", num_workers=1)
-    assert content(tmp_path / "ended") == content(tmp_path / "whole")
-
-
-KILLED = """
-import multiprocessing, os, signal, sys
-from pathlib import Path
-from earthgptx.data.corpus.build import build
-
-num_splits = 0
-
-def kill_after_three(told):
-    global num_splits
-    num_splits += told.is_done
-    if num_splits == 3:
-        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-if __name__ == "__main__":
-    build(Path(sys.argv[1]), Path(sys.argv[2]), num_workers=2, on_progress=kill_after_three)
-"""
-
-
-def is_running(process: int) -> bool:
-    """Whether a process is there and is not only waiting to be buried."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux to look at processes")
-def test_a_build_that_was_killed_goes_on(corpus, root, tmp_path):
-    """Killed by a signal that cannot be caught; its other processes end by themselves."""
-    out = tmp_path / "killed"
-    (tmp_path / "run.py").write_text(KILLED)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(tmp_path / "run.py"), str(root), str(out)]
-    child = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert child.returncode == -signal.SIGKILL, child.stderr
-    assert not (out / "manifest.json").exists()
-    others = [int(number) for number in child.stdout.split()]
-    assert others
-    end = time.monotonic() + 30
-    while any(map(is_running, others)) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not any(map(is_running, others))
-    build(root, out, num_workers=1)
-    assert content(out) == content(corpus)
-
-
-def test_damaged_shards_and_torn_records_are_made_again(corpus, root, tmp_path):
-    out = shutil.copytree(corpus, tmp_path / "damaged")
-    shard = out / read_manifest(out).shards[2].path
-    shard.write_bytes(shard.read_bytes()[:-9])
-    records = out / "progress" / "rsicd-val.jsonl"
-    records.write_text(records.read_text()[:-30])
-    (out / "samples" / "left-over.parquet.part").write_bytes(b"")
-    build(root, out, num_workers=1)
-    assert content(out) == content(corpus)
-
-
-def test_a_source_that_changed_is_read_again(root, tmp_path):
-    sources = shutil.copytree(root, tmp_path / "sources")
-    build(sources, tmp_path / "out", only=["ssdd"], num_workers=1)
-    path = sources / "ssdd" / "instances_val.json"
-    labels = json.loads(path.read_text())
-    labels["annotations"] = [row for row in labels["annotations"] if row["image_id"] == labels["images"][0]["id"]]
-    path.write_text(json.dumps(labels))
-    before = read_manifest(tmp_path / "out").num_samples
-    manifest = build(sources, tmp_path / "out", only=["ssdd"], num_workers=1)
-    assert manifest.num_samples < before
-    build(sources, tmp_path / "anew", only=["ssdd"], num_workers=1)
-    assert (tmp_path / "anew" / "manifest.json").read_bytes() == (tmp_path / "out" / "manifest.json").read_bytes()
-
-
-def test_a_corpus_may_grow_by_a_source(root, corpus, tmp_path):
-    build(root, tmp_path / "out", only=["ssdd", "vhr10"], num_workers=1)
-    build(root, tmp_path / "out", num_workers=1)
-    assert content(tmp_path / "out") == content(corpus)
-
-
 def test_own_labels_and_every_fault_is_in_the_quarantine(tmp_path):
     sizes = {"width": 64, "height": 48}
     images = [
@@ -347,6 +217,25 @@ def test_embedded_images_are_the_files_and_stand_there_once(root, corpus, tmp_pa
     images = {row.image: len(row.image_bytes or b"") for row in rows(tmp_path / "out")}
     each_row = sum(images[row.image] for row in rows(tmp_path / "out"))
     assert grown < each_row / 2
+
+
+def test_every_source_of_the_table_builds(tmp_path):
+    root = make_all(tmp_path / "sources")
+    for make in (make_air_sarship, make_msar, make_dior_rsvg, make_opt_rsvg):
+        make(root)
+    for make in (make_dior, make_sar_aircraft, make_sardet, make_ssdd_official, make_openimages, make_visual_genome):
+        make(root, "train")
+    make_rsvp(root)
+    for version in ("v1.5", "v2.0"):
+        make_dota(root, "train", version)
+    for name in ("sea_shipping", "infrared_security", "aerial_mancar", "double_light_vehicle"):
+        (make_voc if name == "sea_shipping" else make_yolo)(root, name)
+    manifest = build(root, tmp_path / "out", num_workers=1)
+    assert manifest.missing == ()
+    assert {split.source for split in manifest.splits if split.num_samples} == set(DATASETS)
+    assert {split.domain for split in manifest.splits} == set(DOMAINS)
+    assert {row.task for row in rows(tmp_path / "out")} == {*TASKS, "dialogue"}
+    assert not [row for row in quarantine(tmp_path / "out") if "cannot be read." in row["reason"]]
 
 
 def test_limit_takes_the_first_of_every_split(root, tmp_path):
