@@ -1,4 +1,4 @@
-"""What every adapter does with a file on disk: read JSON, find images, read an image's size.
+"""What every adapter does with a file on disk: read text and JSON, find images, read an image's size.
 
 Each function turns what can be wrong with a folder into one `MalformedDataset` that names the file.
 """
@@ -6,6 +6,9 @@ Each function turns what can be wrong with a folder into one `MalformedDataset` 
 from __future__ import annotations
 
 import json
+import os
+import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,49 @@ from earthgptx.data.picture_file import picture_size
 from earthgptx.data.raster_file import raster_size
 from earthgptx.errors import MalformedDataset, UnreadableImagery
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".jp2")
+
+# Encodings in which text files of labels are found, the strictest first: what is no UTF-8 is a Chinese text only if
+# its letters come in pairs of high bytes, and else one of Western Europe, which any bytes are.
+_ENCODINGS = ("utf-8-sig", "gb2312", "cp1252", "latin-1")
+
+# Escapes of JSON that are one of the two halves of a letter in UTF-16, and those that are none or stand in pairs.
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_ESCAPES = re.compile(
+    r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+
+
+def decoded(content: bytes, path: Path) -> str:
+    """The text of a file, or of a part of it: UTF-8, UTF-16 with its mark, GB 2312 or Windows-1252.
+
+    Args:
+        content: the bytes.
+        path: the file, for the message.
+
+    Raises:
+        MalformedDataset: it is no text.
+    """
+    is_marked = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if is_marked or b"\0" not in content:
+        for encoding in ("utf-16",) if is_marked else _ENCODINGS:
+            with suppress(UnicodeDecodeError):
+                return content.decode(encoding)
+    raise MalformedDataset(f"The file {path} is no text.")
+
+
+def text_of(path: Path) -> str:
+    """The text of an annotation file, in whichever of the encodings that `decoded` knows.
+
+    Raises:
+        MalformedDataset: it does not exist, cannot be read, or is no text.
+    """
+    if not os.path.isfile(path):
+        raise MalformedDataset(f"The annotation file {path} does not exist.")
+    try:
+        return decoded(path.read_bytes(), path)
+    except OSError as error:
+        raise MalformedDataset(f"The annotation file {path} cannot be read: {error}.") from error
 
 
 def read_json(path: Path) -> Any:
@@ -23,58 +68,66 @@ def read_json(path: Path) -> Any:
     Raises:
         MalformedDataset: it does not exist, or is not JSON.
     """
-    if not path.is_file():
-        raise MalformedDataset(f"The annotation file {path} does not exist.")
+    text = text_of(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise MalformedDataset(f"The annotation file {path} is not JSON: {error}.") from error
+        return json_value(text)
+    except RecursionError as error:
+        raise MalformedDataset(f"The annotation file {path} is nested too deeply.") from error
+    except ValueError as error:  # also a number of thousands of digits
+        raise MalformedDataset(f"The annotation file {path} is not JSON: {str(error).split(';')[0]}.") from error
 
 
-def rows(content: Any, key: str, path: Path) -> list[dict[str, Any]]:
-    """The list of records under `key` of an annotation file.
+def json_value(text: str) -> Any:
+    """What a JSON text says, with the sign for an unknown letter where an escape gives half a letter.
 
     Raises:
-        MalformedDataset: there is no such key, or it does not hold a list of records.
+        ValueError: it is not JSON.
+    """
+    return json.loads(_ESCAPES.sub(_whole, text) if _HALF.search(text) else text)
+
+
+def _whole(escape: re.Match[str]) -> str:
+    return "\\ufffd" if escape.group("half") else escape.group()
+
+
+def listed(content: Any, key: str, path: Path) -> list[Any]:
+    """The list under `key` of an annotation file.
+
+    Raises:
+        MalformedDataset: there is no such key, or it does not hold a list.
     """
     found = content.get(key) if isinstance(content, dict) else None
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+    if not isinstance(found, list):
         raise MalformedDataset(f"{path} has no list of records under {key!r}.")
     return found
 
 
-def field(row: dict[str, Any], key: str, path: Path) -> Any:
+def field(row: Any, key: str, path: Path) -> Any:
     """One field of a record.
 
     Raises:
-        MalformedDataset: the record lacks it.
+        MalformedDataset: the record lacks it, or is no record of named fields.
     """
+    if not isinstance(row, Mapping):
+        raise MalformedDataset(f"{path}: {str(row)[:40]!r} stands where a record of named fields should.")
     if key not in row:
-        raise MalformedDataset(f"{path}: a record has no field {key!r}; it has {', '.join(sorted(row)) or 'none'}.")
+        present = ", ".join(sorted(row))[:200] or "none"
+        raise MalformedDataset(f"{path}: a record has no field {key!r}; it has {present}.")
     return row[key]
 
 
-def extent(row: dict[str, Any], key: str, path: Path) -> int:
-    """A width or height of a record, in pixels.
+def extent(row: Any, key: str, path: Path) -> int:
+    """A width or height of a record, in pixels; some tools write 640 as 640.0.
 
     Raises:
         MalformedDataset: the record lacks it, or it is no whole number above 0.
     """
     value = field(row, key, path)
-    if not isinstance(value, int) or value <= 0:
-        raise MalformedDataset(f"{path}: an image's {key} must be a whole number above 0, not {value!r}.")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+        raise MalformedDataset(f"{path}: an image's {key} must be a whole number above 0, not {repr(value)[:40]}.")
     return value
-
-
-def existing_image(path: Path, named_in: Path) -> Path:
-    """The path of an image that an annotation file names.
-
-    Raises:
-        MalformedDataset: there is no such file.
-    """
-    if not path.is_file():
-        raise MalformedDataset(f"{named_in} names the image {path}, which does not exist.")
-    return path
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -109,5 +162,7 @@ def subfolders(folder: Path) -> list[Path]:
 def images_in(folder: Path) -> list[Path]:
     """The image files directly inside, sorted by name; hidden files are passed over."""
     return sorted(
-        path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and not path.is_dir()
     )

@@ -16,6 +16,8 @@ from earthgptx.errors import MalformedMark
 from earthgptx.rasters import array_from_runs
 from earthgptx.shapes import Mask, Polygon
 
+LARGEST_MASK = 2**28  # pixels of a mask in run lengths: a few bytes of text can claim any number
+
 _Point = tuple[float, float]
 _Corner = tuple[int, int]
 
@@ -59,12 +61,14 @@ def mask_from_runs(written: Any) -> NDArray[np.bool_]:
         Shape (height, width).
 
     Raises:
-        MalformedMark: it is no such record, or the runs do not cover height x width pixels.
+        MalformedMark: it is no such record, the runs do not cover height x width pixels, or these are too many.
     """
     size = written.get("size") if isinstance(written, Mapping) else None
     if not _is_size(size):
         raise MalformedMark(f'A mask in run lengths needs "size" ([height, width]), but it is {str(size)[:40]}.')
     height, width = size
+    if height * width > LARGEST_MASK:
+        raise MalformedMark(f"A mask of {width} x {height} pixels is too large: {LARGEST_MASK:,} can be read.")
     counts = written["counts"] if "counts" in written else None
     if isinstance(counts, str):
         return Mask(height, width, counts).to_array()

@@ -29,6 +29,11 @@ class BrokenItem:
     reason: str
     is_empty: bool = False
 
+    def __post_init__(self) -> None:
+        """Makes sure that the report can be written, whatever bytes a file's name has."""
+        for name in ("item", "reason"):
+            object.__setattr__(self, name, getattr(self, name).encode("utf-8", "replace").decode())
+
 
 OnBroken = Callable[[BrokenItem], None]
 
@@ -66,6 +71,8 @@ class _SettingAside:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, RecursionError):  # a thousand lists within lists, which a hostile file may hold
+            error = MalformedDataset("it is nested too deeply.")
         if not isinstance(error, MalformedDataset | EnclosesNothing):
             return False
         is_empty = isinstance(error, EnclosesNothing)

@@ -24,11 +24,10 @@ from earthgptx.data.annotation_file import image_size
 from earthgptx.data.datasets.class_names import canonical
 from earthgptx.data.datasets.split_rule import drawn_split
 from earthgptx.data.formats import voc
-from earthgptx.data.formats.pairing import files_by_name, images_by_name
+from earthgptx.data.formats.pairing import Pictures, files_by_name
 from earthgptx.data.formats.placement import numbers, outlined_object
 from earthgptx.data.quarantine import OnBroken, refuse, setting_aside
 from earthgptx.data.sample import LabelledImage, LabelledObject
-from earthgptx.errors import MalformedDataset
 from earthgptx.shapes import Polygon
 
 _NAME = "air_sarship"
@@ -38,19 +37,19 @@ SPLIT_PATHS = ("AIR-SARShip-2.0/AIR-SARShip-2.0-xml",)  # every split is drawn f
 def read(root: Path, split: str, on_broken: OnBroken = refuse) -> Iterator[LabelledImage]:
     """The split's images; `root` is the folder that holds ``AIR-SARShip-2.0``."""
     folder = root / "AIR-SARShip-2.0"
-    pictures = images_by_name(folder / "AIR-SARShip-2.0-data", _NAME, on_broken)
-    for name, path in files_by_name(folder / "AIR-SARShip-2.0-xml", ".xml").items():
+    files = files_by_name(folder / "AIR-SARShip-2.0-xml", ".xml", dataset=_NAME, on_broken=on_broken)
+    pictures = Pictures(folder / "AIR-SARShip-2.0-data", _NAME, on_broken)
+    for name, path in files.items():
         if drawn_split(name) != split:
             continue
         image: LabelledImage | None = None
         with setting_aside(_NAME, str(path), on_broken):
             elements = list(voc.xml_root(path).iter("object"))
-            if name not in pictures:
-                raise MalformedDataset(f"its image does not exist: AIR-SARShip-2.0-data holds no {name}.*.")
-            width, height = image_size(pictures[name])
+            picture = pictures.of(name)
+            width, height = image_size(picture)
             image = LabelledImage(
                 id=f"{_NAME}/{split}/{name}",
-                path=pictures[name],
+                path=picture,
                 dataset=_NAME,
                 sensor="sar",
                 width=width,

@@ -13,7 +13,6 @@ from pathlib import Path
 from earthgptx.data.datasets.class_names import canonical
 from earthgptx.data.datasets.split_rule import drawn_split
 from earthgptx.data.formats import voc, yolo
-from earthgptx.data.formats.pairing import files_by_name
 from earthgptx.data.quarantine import OnBroken
 from earthgptx.data.sample import LabelledImage
 from earthgptx.errors import MalformedDataset
@@ -56,11 +55,7 @@ def _read_voc(name: str, folder: Path, split: str, on_broken: OnBroken) -> Itera
     annotations = folder / "Annotations"
     pictures = folder / "JPEGImages" if (folder / "JPEGImages").is_dir() else folder / "images"
     listed = folder / _LISTS / f"{split}.txt"
-    if listed.is_file():
-        names = voc.split_names(listed)
-    else:
-        belongs = _membership(folder, annotations, split)
-        names = [file for file in files_by_name(annotations, ".xml") if belongs(file)]
+    has_list = listed.is_file()
     yield from voc.read_folder(
         annotations,
         pictures,
@@ -69,7 +64,8 @@ def _read_voc(name: str, folder: Path, split: str, on_broken: OnBroken) -> Itera
         sensor=_SENSOR,
         name_of=partial(canonical, name),
         on_broken=on_broken,
-        names=names,
+        names=voc.split_names(listed) if has_list else None,
+        wanted=None if has_list else _membership(folder, annotations, split),
     )
 
 

@@ -24,7 +24,6 @@ from pathlib import Path
 from earthgptx.data.datasets.class_names import canonical
 from earthgptx.data.datasets.split_rule import drawn_split
 from earthgptx.data.formats import voc
-from earthgptx.data.formats.pairing import files_by_name
 from earthgptx.data.quarantine import OnBroken, refuse
 from earthgptx.data.sample import LabelledImage
 
@@ -35,10 +34,7 @@ def read(root: Path, split: str, on_broken: OnBroken = refuse) -> Iterator[Label
     """The split's images; `root` is the folder that holds ``MSAR-1.0 dataset``."""
     folder = root / "MSAR-1.0 dataset"
     listed = folder / "ImageSets" / "Main" / f"{split}.txt"
-    if listed.is_file():
-        names = voc.split_names(listed)
-    else:
-        names = [name for name in files_by_name(folder / "Annotations", ".xml") if drawn_split(name) == split]
+    has_list = listed.is_file()
     yield from voc.read_folder(
         folder / "Annotations",
         folder / "JPEGImages",
@@ -47,5 +43,6 @@ def read(root: Path, split: str, on_broken: OnBroken = refuse) -> Iterator[Label
         sensor="sar",
         name_of=partial(canonical, "msar"),
         on_broken=on_broken,
-        names=names,
+        names=voc.split_names(listed) if has_list else None,
+        wanted=None if has_list else lambda name: drawn_split(name) == split,
     )

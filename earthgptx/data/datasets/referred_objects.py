@@ -46,7 +46,7 @@ def read_referred(
             not XML: the numbers behind it would be unknown.
     """
     wanted = listed_numbers(numbers)
-    files = files_by_name(annotations, ".xml")
+    files = files_by_name(annotations, ".xml", dataset=dataset, on_broken=on_broken)
     first = 0
     for name, path in files.items():
         file = voc.read_file(path)
@@ -56,7 +56,7 @@ def read_referred(
             continue
         image: LabelledImage | None = None
         with setting_aside(dataset, str(path), on_broken):
-            picture = named_image(file.file_name or f"{name}.jpg", [images], path)
+            picture = named_image(file.file_name or f"{name}.jpg", [images], path).path
             width, height = file.size or image_size(picture)
             image = LabelledImage(
                 id=f"{dataset}/{split}/{name}",

@@ -1,19 +1,22 @@
 """Reads COCO instance files: images, categories, and annotations with a box, polygons or run lengths.
 
-One JSON file comes in, labelled images come out one after the other, in the order of the file's images. Crowd
+One JSON file comes in, labelled images come out one after the other, in the order of the file's images. The file is
+never in memory as a whole: where its records stand is noted, 20 bytes each, and they are read image by image. Crowd
 annotations (run lengths over many objects) are passed over, as COCO means them to be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from earthgptx.data.annotation_file import extent, field, image_size, read_json, rows
-from earthgptx.data.formats.pairing import name_in_id, named_image
+from earthgptx.data.annotation_file import extent, field, image_size
+from earthgptx.data.formats.json_stream import members, record_at
+from earthgptx.data.formats.pairing import named_image
+from earthgptx.data.formats.place_index import PlaceIndex
 from earthgptx.data.formats.placement import numbers, outlined_object, placed_box
 from earthgptx.data.mask_outline import mask_from_runs, polygons_around
 from earthgptx.data.quarantine import BrokenItem, OnBroken, refuse, setting_aside
@@ -35,6 +38,15 @@ class CocoKeys:
     file_name: tuple[str, ...] = ("file_name",)
 
 
+@dataclass(frozen=True)
+class _Contents:
+    """What an instance file holds: its categories by their numbers, and where the other records stand by theirs."""
+
+    categories: Mapping[str, str]
+    images: PlaceIndex
+    annotations: PlaceIndex
+
+
 def read_instances(
     path: Path,
     images: Path | Sequence[Path],
@@ -49,6 +61,7 @@ def read_instances(
     passed_over: Sequence[str] = (),
     keys: CocoKeys | None = None,
     checks_size: bool = False,
+    wanted: Callable[[str], bool] | None = None,
 ) -> Iterator[LabelledImage]:
     """The images of one instance file.
 
@@ -65,6 +78,7 @@ def read_instances(
         passed_over: categories that label nothing, as "DontCare".
         keys: other names of the file's parts than COCO's.
         checks_size: opens every image's header and reports it where its size is not the file's.
+        wanted: says of an image's name whether it is read, where one file holds several splits; None reads all.
 
     Raises:
         MalformedDataset: the file is missing, or is not such a file as a whole.
@@ -72,42 +86,44 @@ def read_instances(
     keys = keys or CocoKeys()
     make_object = make_object or partial(object_from, boxes_from_polygons=boxes_from_polygons)
     folders = [images] if isinstance(images, Path) else list(images)
-    content = read_json(path)
-    categories = {_key(row, path): str(field(row, "name", path)) for row in rows(content, "categories", path)}
-    listed = rows(content, "images", path)
-    by_image: dict[str, list[dict[str, Any]]] = {_key(row, path): [] for row in listed}
-    for row in rows(content, _present(content, keys.annotations), path):
-        owner = str(row.get("image_id"))
-        if owner in by_image:
-            by_image[owner].append(row)
-        else:
-            on_broken(BrokenItem(dataset, _item(path, row), f"belongs to image {owner}, which is not listed."))
-    seen: set[str] = set()
-    for row in listed:
-        annotations = by_image.pop(str(row["id"]), None)
-        image: LabelledImage | None = None
-        with setting_aside(dataset, f"{path} image {row['id']}", on_broken):
-            if annotations is None:
-                raise MalformedDataset(f"two images have the number {row['id']}.")
-            found = _image(row, path, folders, dataset=dataset, split=split, sensor=sensor, keys=keys)
-            if found.id in seen:
-                raise MalformedDataset(f"{found.path.name} is listed a second time.")
-            seen.add(found.id)
-            if checks_size:
-                _check_size(found)
-            image = found
-        if image is None:
-            continue
-        objects = []
-        for annotation in annotations or ():
-            category = categories.get(str(annotation.get("category_id")))
-            if annotation.get("iscrowd") or category in passed_over:
+    contents = _contents(path, keys, dataset, on_broken)
+    with path.open("rb") as file:
+        for start, end in contents.annotations.outside(contents.images):
+            row = record_at(file, start, end, path)
+            on_broken(BrokenItem(dataset, _item(path, row), f"belongs to image {_owner(row)}, which is not listed."))
+        seen_numbers: set[str] = set()
+        seen_ids: set[str] = set()
+        for start, end in contents.images:
+            row = record_at(file, start, end, path)
+            number = _number(row["id"])
+            image: LabelledImage | None = None
+            with setting_aside(dataset, f"{path} image {number}", on_broken):
+                if number in seen_numbers:
+                    raise MalformedDataset(f"two images have the number {number}.")
+                seen_numbers.add(number)
+                found, name = _image(row, path, folders, dataset=dataset, split=split, sensor=sensor, keys=keys)
+                if wanted is not None and not wanted(name):
+                    continue
+                if found.id in seen_ids:
+                    raise MalformedDataset(f"{found.path.name} is listed a second time, or in another format, too.")
+                seen_ids.add(found.id)
+                if checks_size:
+                    _check_size(found)
+                image = found
+            if image is None:
                 continue
-            with setting_aside(dataset, _item(path, annotation), on_broken):
-                if category is None:
-                    raise MalformedDataset(f"the annotation has the unknown category {annotation.get('category_id')}.")
-                objects.append(make_object(annotation, name_of(category), image.width, image.height))
-        yield replace(image, objects=tuple(objects))
+            objects = []
+            for annotation in _annotations(file, path, contents.annotations, number):
+                category = contents.categories.get(_number(annotation.get("category_id")))
+                if _is_crowd(annotation) or category in passed_over:
+                    continue
+                with setting_aside(dataset, _item(path, annotation), on_broken):
+                    if category is None:
+                        raise MalformedDataset(
+                            f"the annotation has the unknown category {_number(annotation.get('category_id'))}."
+                        )
+                    objects.append(make_object(annotation, name_of(category), image.width, image.height))
+            yield replace(image, objects=tuple(objects))
 
 
 def object_from(
@@ -126,6 +142,8 @@ def object_from(
         MalformedDataset: it has neither outline nor box, or one that is not well formed or not in the image.
     """
     segmentation = row.get("segmentation")
+    if isinstance(segmentation, list) and all(ring == [] for ring in segmentation):
+        segmentation = None  # [[]] says the same to some tools
     written = row.get("bbox")
     box = None
     if written is not None and not (boxes_from_polygons and segmentation):
@@ -147,36 +165,67 @@ def rings_of(segmentation: Any, width: int, height: int) -> list[Vertices]:
     """
     if isinstance(segmentation, dict):
         if segmentation.get("size") != [height, width]:
-            size = segmentation.get("size")
+            size = str(segmentation.get("size"))[:40]
             raise MalformedDataset(f"the run lengths are of size {size}, but the image is {height} high, {width} wide.")
         try:
             return [polygon.points for polygon in polygons_around(mask_from_runs(segmentation))]
         except MalformedMark as error:
             raise MalformedDataset(str(error)) from error
-    try:
-        return [tuple(zip(map(float, ring[0::2]), map(float, ring[1::2]), strict=True)) for ring in segmentation]
-    except (TypeError, ValueError, KeyError) as error:
-        raise MalformedDataset(f"an outline is not a list of x, y pairs: {error}.") from error
+    if not isinstance(segmentation, list):
+        raise MalformedDataset(f"{str(segmentation)[:40]!r} is neither outlines of x, y pairs nor run lengths.")
+    rings = []
+    for ring in segmentation:
+        flat = numbers(ring, len(ring) if isinstance(ring, list) else 0, "an outline of x, y pairs")
+        if len(flat) % 2:
+            raise MalformedDataset(f"an outline has {len(flat)} numbers, which are no x, y pairs.")
+        rings.append(tuple(zip(flat[0::2], flat[1::2], strict=True)))
+    return rings
+
+
+def _contents(path: Path, keys: CocoKeys, dataset: str, on_broken: OnBroken) -> _Contents:
+    """Reads the file once from end to end."""
+    categories: dict[str, str] = {}
+    lists: dict[str, PlaceIndex] = {}
+    for name, elements in members(path):
+        if elements is None or name not in ("images", "categories", *keys.annotations):
+            continue
+        places = lists.setdefault(name, PlaceIndex())
+        for position, (row, start, end) in enumerate(elements, start=1):
+            with setting_aside(dataset, f"{path} {name} record {position}", on_broken):
+                if name == "categories":
+                    categories[_number(field(row, "id", path))] = str(field(row, "name", path))
+                else:
+                    key = field(row, "id", path) if name == "images" else _owner(row, path)
+                    places.add(_number(key), start, end)
+    annotations = next((name for name in keys.annotations if name in lists), keys.annotations[0])
+    for name in ("images", "categories", annotations):
+        if name not in lists:
+            raise MalformedDataset(f"{path} has no list of records under {name!r}.")
+    return _Contents(categories, lists["images"], lists[annotations])
+
+
+def _annotations(file: IO[bytes], path: Path, places: PlaceIndex, number: str) -> Iterator[dict[str, Any]]:
+    """The annotations of an image, in the file's order."""
+    for start, end in places.of(number):
+        row = record_at(file, start, end, path)
+        if _owner(row) == number:
+            yield row
 
 
 def _image(
     row: dict[str, Any], path: Path, folders: Sequence[Path], *, dataset: str, split: str, sensor: str, keys: CocoKeys
-) -> LabelledImage:
-    """The image of one record, without its objects; its size from the record, else from its file."""
-    written = str(field(row, _present(row, keys.file_name), path))
-    file = named_image(written, folders, path)
+) -> tuple[LabelledImage, str]:
+    """The image of one record, without its objects, and its name; its size from the record, else from its file."""
+    written = str(field(row, next((name for name in keys.file_name if name in row), keys.file_name[0]), path))
+    file, name = named_image(written, folders, path)
     if "width" in row and "height" in row:
         width, height = extent(row, "width", path), extent(row, "height", path)
     else:
         width, height = image_size(file)
-    return LabelledImage(
-        id=f"{dataset}/{split}/{name_in_id(written)}",
-        path=file,
-        dataset=dataset,
-        sensor=sensor,
-        width=width,
-        height=height,
+    image = LabelledImage(
+        id=f"{dataset}/{split}/{name}", path=file, dataset=dataset, sensor=sensor, width=width, height=height
     )
+    return image, name
 
 
 def _check_size(image: LabelledImage) -> None:
@@ -187,15 +236,19 @@ def _check_size(image: LabelledImage) -> None:
         )
 
 
-def _key(row: dict[str, Any], path: Path) -> str:
-    """A record's own number as text: some tools write 7 in one place and "7" in another."""
-    return str(field(row, "id", path))
+def _owner(row: Any, path: Path | None = None) -> str:
+    """The number of the image that an annotation belongs to."""
+    return _number(row.get("image_id") if path is None else field(row, "image_id", path))
 
 
-def _present(row: dict[str, Any], names: Sequence[str]) -> str:
-    """The first of several names that a record has; the first of all where it has none, to be missed by name."""
-    return next((name for name in names if name in row), names[0])
+def _number(written: Any) -> str:
+    """A record's number as text: some tools write 7 in one place and "7" or 7.0 in another."""
+    return str(int(written) if isinstance(written, float) and written.is_integer() else written)[:200]
 
 
-def _item(path: Path, row: dict[str, Any]) -> str:
-    return f"{path} annotation {row.get('id')}"
+def _is_crowd(annotation: Mapping[str, Any]) -> bool:
+    return annotation.get("iscrowd") in (1, "1")
+
+
+def _item(path: Path, row: Mapping[str, Any]) -> str:
+    return f"{path} annotation {_number(row.get('id'))}"

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from earthgptx.data.annotation_file import image_size
-from earthgptx.data.formats.pairing import files_by_name, images_by_name
+from earthgptx.data.annotation_file import image_size, text_of
+from earthgptx.data.formats.pairing import Pictures, files_by_name
 from earthgptx.data.formats.placement import numbers, oriented_object
-from earthgptx.data.quarantine import BrokenItem, OnBroken, refuse, setting_aside
+from earthgptx.data.quarantine import OnBroken, refuse, setting_aside
 from earthgptx.data.sample import LabelledImage, LabelledObject
 from earthgptx.errors import MalformedDataset
 
@@ -81,21 +81,19 @@ def read_folder(
     Raises:
         MalformedDataset: a folder does not exist.
     """
-    pictures = images_by_name(images, dataset, on_broken)
-    pictures = {path.stem: path for path in pictures.values()} | pictures
-    for name, path in files_by_name(labels, ".txt").items():
-        if name not in pictures:
-            on_broken(BrokenItem(dataset, str(path), f"its image does not exist: {images} holds no {name}.*."))
-            continue
+    files = files_by_name(labels, ".txt", dataset=dataset, on_broken=on_broken)
+    pictures = Pictures(images, dataset, on_broken)
+    for name, path in files.items():
         lines: list[str] | None = None
         with setting_aside(dataset, str(path), on_broken):
-            width, height = image_size(pictures[name])
-            lines = lines_of(path)
+            picture = pictures.of(name)
+            width, height = image_size(picture)
+            lines = text_of(path).splitlines()
         if lines is None:
             continue
         yield LabelledImage(
             id=f"{dataset}/{split}/{name}",
-            path=pictures[name],
+            path=picture,
             dataset=dataset,
             sensor=sensor,
             width=width,
@@ -110,15 +108,4 @@ def read_folder(
                 with_difficult=with_difficult,
             ),
         )
-
-
-def lines_of(path: Path) -> list[str]:
-    """The lines of a label file.
-
-    Raises:
-        MalformedDataset: it does not exist, or is no text.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise MalformedDataset(f"The label file {path} cannot be read: {error}.") from error
+    pictures.log_unused(len(files))

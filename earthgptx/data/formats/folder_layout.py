@@ -5,6 +5,7 @@ Paths go in, paths come out. Whether a file is a label file is decided by whoeve
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
@@ -42,11 +43,29 @@ def split_of(path: PurePath) -> str | None:
 
 
 def files_below(folder: Path, *suffixes: str) -> Iterator[Path]:
-    """Files with one of these endings, sorted by path; what is hidden, or lies in a hidden folder, is passed over."""
-    for path in sorted(folder.rglob("*")):
-        is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in suffixes and not is_hidden and path.is_file():
-            yield path
+    """Files with one of these endings, in any letter case, sorted by path.
+
+    What is hidden, or lies in a hidden folder, is passed over. Folders that are links are followed, unless they lead
+    back to where they lie in.
+    """
+    found = []
+    for place, folders, names in os.walk(folder, followlinks=True):
+        inside = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in inside if not _leads_back(Path(place) / name, folder)]
+        found += [
+            Path(place) / name
+            for name in names
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes
+        ]
+    yield from sorted(found)
+
+
+def _leads_back(place: Path, folder: Path) -> bool:
+    """Whether a place below a folder is a link to a folder that it lies in."""
+    if not place.is_symlink():
+        return False
+    around = (parent for parent in place.parents if parent == folder or folder in parent.parents)
+    return os.path.realpath(place) in {os.path.realpath(parent) for parent in around}
 
 
 def uppermost(folders: Iterable[Path]) -> list[Path]:

@@ -7,11 +7,11 @@ taken for a small square and a ribbon, as in `labelme`; which property holds the
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from earthgptx.data.annotation_file import image_size, read_json, rows
+from earthgptx.data.annotation_file import image_size, listed, read_json
 from earthgptx.data.formats.labelme import LINE_BREADTH, POINT_SIZE
 from earthgptx.data.formats.placement import keyhole, numbers, outlined_object, placed_box, ribbon
 from earthgptx.data.georeference import WGS84, Georeference
@@ -56,7 +56,7 @@ def read_scene(
             the map.
     """
     content = read_json(path)
-    features = rows(content, "features", path)
+    features = listed(content, "features", path)
     key = label_property or _label_property(features, path)
     try:
         place = raster_place(image)
@@ -70,11 +70,11 @@ def read_scene(
     objects = []
     for number, feature in enumerate(features, start=1):
         with setting_aside(dataset, f"{path} feature {number}", on_broken):
-            label = (feature.get("properties") or {}).get(key)
+            label = _mapping(feature, "properties").get(key)
             if label is None or not str(label).strip():
                 raise MalformedDataset(f"its property {key!r} holds no label.")
             named = name_of(str(label))
-            geometry = feature.get("geometry")
+            geometry = _mapping(feature, "geometry")
             objects.append(_object(geometry, named, (width, height), lambda ring: place.ring_to_pixels(ring, crs=crs)))
     yield LabelledImage(
         id=f"{dataset}/{split}/{image.stem}",
@@ -126,9 +126,15 @@ def _positions(written: Any) -> Vertices:
     return tuple((x, y) for x, y in pairs)
 
 
-def _label_property(features: Sequence[dict[str, Any]], path: Path) -> str:
+def _mapping(record: Any, key: str) -> Mapping[str, Any]:
+    """The named members under a key of a record; none where there is something else."""
+    found = record.get(key) if isinstance(record, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _label_property(features: Sequence[Any], path: Path) -> str:
     """The property that holds the label, in the file's own letter case."""
-    present = {str(key) for feature in features for key in (feature.get("properties") or {})}
+    present = {key for feature in features for key in _mapping(feature, "properties")}
     by_lower_case = {key.lower(): key for key in sorted(present, reverse=True)}
     for name in LABEL_PROPERTIES:
         if name in by_lower_case:
@@ -138,11 +144,11 @@ def _label_property(features: Sequence[dict[str, Any]], path: Path) -> str:
     raise MalformedDataset(f"{path}: no property of its features holds a label: looked for {wanted}; there is {found}.")
 
 
-def _system(content: Any, features: Sequence[dict[str, Any]], path: Path, place: Georeference) -> str:
+def _system(content: Any, features: Sequence[Any], path: Path, place: Georeference) -> str:
     """The reference system of a file's coordinates."""
     named = content.get("crs")
     if isinstance(named, dict):
-        name = (named.get("properties") or {}).get("name")
+        name = _mapping(named, "properties").get("name")
         if isinstance(name, str) and name:
             return name
         raise MalformedDataset(f"{path}: its crs member names no reference system.")
@@ -153,9 +159,9 @@ def _system(content: Any, features: Sequence[dict[str, Any]], path: Path, place:
     return place.crs_wkt
 
 
-def _first_position(feature: dict[str, Any]) -> tuple[float, float] | None:
+def _first_position(feature: Any) -> tuple[float, float] | None:
     """The first two numbers of a feature's coordinates; None where it has none."""
-    found: Any = (feature.get("geometry") or {}).get("coordinates")
+    found: Any = _mapping(feature, "geometry").get("coordinates")
     while isinstance(found, list) and found and isinstance(found[0], list):
         found = found[0]
     if isinstance(found, list) and len(found) >= 2 and all(isinstance(value, int | float) for value in found[:2]):

@@ -1,18 +1,36 @@
-"""Reads the records of a JSON file one after the other, so that a file of a gigabyte needs no more memory than one.
+"""Reads JSON files piece by piece, so that a file of a gigabyte needs no more memory than one of its records.
 
-A path comes in, records come out. The file is an array of records, or has a record on every line; what the records
-mean is not known here. This is the only module that knows `ijson`.
+A path comes in, records come out, with where they stand if that is asked for. Python's own decoder reads each record,
+so that NaN is read here as everywhere else; what the records mean is not known.
 """
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
-from earthgptx.errors import MalformedDataset, MissingExtra
+from earthgptx.data.annotation_file import decoded, json_value
+from earthgptx.errors import MalformedDataset
 
-_LOOKED_AT = 4096  # bytes in which the first character that is no space must stand
+_CHUNK = 1 << 20  # bytes that are read at once
+_LARGEST = 1 << 28  # bytes of one record: more is no record, but a file that was cut off
+_SPACE = " \t\n\r"
+# A value that is cut off by the end of a chunk is told by where the decoder stops: this close to the end, since no
+# word or escape of JSON is longer, or anywhere in a text.
+_MARGIN = 16
+_DECODER = json.JSONDecoder()
+
+
+class Element(NamedTuple):
+    """One record of a list, and the bytes at which it begins and ends."""
+
+    value: Any
+    start: int
+    end: int
 
 
 def records(path: Path) -> Iterator[Any]:
@@ -24,31 +42,172 @@ def records(path: Path) -> Iterator[Any]:
     Raises:
         MalformedDataset: the file does not exist, is neither, or breaks off; what stands before the fault is given
             first.
-        MissingExtra: it is an array, and `ijson` is not installed.
     """
-    if not path.is_file():
-        raise MalformedDataset(f"The annotation file {path} does not exist.")
-    with path.open("rb") as file:
-        start = file.read(_LOOKED_AT).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-        file.seek(0)
-        if start not in (b"[", b"{"):
+    with _opened(path) as text:
+        first = text.sign()
+        if first == "[":
+            yield from (element.value for element in text.elements())
+        elif first == "{":
+            while text.sign():
+                yield text.record().value
+        else:
             raise MalformedDataset(f"The annotation file {path} is not JSON: it begins with neither [ nor {{.")
-        yield from _elements(file, path, is_lines=start == b"{")
+        text.close_at_end()
 
 
-def _elements(file: IO[bytes], path: Path, *, is_lines: bool) -> Iterator[Any]:
+def members(path: Path) -> Iterator[tuple[str, Iterator[Element] | None]]:
+    """The names in the outermost object of a file, and the records of those that hold a list.
+
+    Args:
+        path: a JSON object.
+
+    Yields:
+        A name, and the elements of its list, to be read before the next name is asked for or left; None for what
+        holds no list.
+
+    Raises:
+        MalformedDataset: the file does not exist, is no object, or is not JSON.
+    """
+    with _opened(path) as text:
+        if text.sign() != "{":
+            raise MalformedDataset(f"The annotation file {path} is not JSON in the form of an object, {{...}}.")
+        text.take("{")
+        is_first = True
+        while text.sign() != "}":
+            if not is_first:
+                text.take(",")
+            is_first = False
+            name = text.value().value
+            if not isinstance(name, str):
+                raise text.fault(f"{str(name)[:40]} stands where a name should")
+            text.take(":")
+            if text.sign() == "[":
+                elements = text.elements()
+                yield name, elements
+                for _ in elements:  # what was not asked for
+                    continue
+            else:
+                text.value()
+                yield name, None
+        text.take("}")
+        text.close_at_end()
+
+
+def record_at(file: IO[bytes], start: int, end: int, path: Path) -> Any:
+    """The record between two places of an open file, as `Element` has them.
+
+    Raises:
+        MalformedDataset: no record stands there any more.
+    """
     try:
-        import ijson  # type: ignore[import-untyped]  # publishes no types
-    except ImportError as error:
-        raise MissingExtra("Large JSON files are read by ijson: pip install 'earthgptx[data]'.") from error
-    if file.read(3) != b"\xef\xbb\xbf":  # a byte order mark, which ijson does not expect
-        file.seek(0)
-    found = ijson.items(file, "" if is_lines else "item", multiple_values=is_lines, use_float=True)
-    number = 0
+        return json_value(decoded(os.pread(file.fileno(), end - start, start), path))
+    except ValueError as error:
+        raise MalformedDataset(f"The annotation file {path} changed while it was read.") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_Text]:
+    if not os.path.isfile(path):
+        raise MalformedDataset(f"The annotation file {path} does not exist.")
     try:
-        for record in found:
-            number += 1
-            yield record
-    except (ijson.JSONError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise MalformedDataset(f"The annotation file {path} is not JSON after record {number}: {reason}.") from error
+        with path.open("rb") as file:
+            yield _Text(file, path)
+    except OSError as error:
+        raise MalformedDataset(f"The annotation file {path} cannot be read: {error}.") from error
+
+
+class _Text:
+    """A file's text, of which a window is in memory. A character is a byte, so that places can be told in bytes."""
+
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self._file = file
+        self._path = path
+        self._num_records = 0
+        self._begin = 0  # of the window, in bytes
+        self._window = file.read(_CHUNK).decode("latin-1")
+        self._at = 0  # in the window
+        if self._window.startswith(("\xff\xfe", "\xfe\xff")):
+            raise MalformedDataset(f"The annotation file {path} is in UTF-16: JSON is read in UTF-8.")
+        if self._window.startswith("\xef\xbb\xbf"):
+            self._at = 3
+
+    def sign(self) -> str:
+        """The next character that is no space, which stays; "" at the end."""
+        while True:
+            while self._at < len(self._window) and self._window[self._at] in _SPACE:
+                self._at += 1
+            if self._at < len(self._window):
+                return self._window[self._at]
+            if not self._has_more(_CHUNK):
+                return ""
+
+    def take(self, wanted: str) -> None:
+        """Passes over the next character."""
+        found = self.sign()
+        if found != wanted:
+            raise self.fault(f"{wanted} is missing" if not found else f"{found!r} stands where {wanted} should")
+        self._at += 1
+
+    def value(self) -> Element:
+        """Passes over the next value."""
+        self.sign()
+        more = _CHUNK
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self._window, self._at)
+            except json.JSONDecodeError as error:
+                is_cut = error.msg.startswith("Unterminated") or error.pos >= len(self._window) - _MARGIN
+                if not is_cut or len(self._window) - self._at > _LARGEST or not self._has_more(more):
+                    raise self.fault(error.msg) from error
+                more *= 2
+            except RecursionError as error:
+                raise self.fault("it is nested too deeply") from error
+            except ValueError as error:  # a number of thousands of digits
+                raise self.fault(str(error).split(";")[0]) from error
+            else:
+                if end < len(self._window) or not self._has_more(_CHUNK):  # a number at the end may go on
+                    return self._passed(value, end)
+
+    def elements(self) -> Iterator[Element]:
+        """Passes over the next list, element by element."""
+        self.take("[")
+        if self.sign() != "]":
+            yield self.record()
+            while self.sign() == ",":
+                self.take(",")
+                yield self.record()
+        self.take("]")
+
+    def record(self) -> Element:
+        """Passes over the next value, and counts it."""
+        element = self.value()
+        self._num_records += 1
+        return element
+
+    def close_at_end(self) -> None:
+        """Makes sure that nothing is left."""
+        if self.sign():
+            raise self.fault(f"{self.sign()!r} stands behind its end")
+
+    def fault(self, reason: str) -> MalformedDataset:
+        """The error that tells how far the file is JSON."""
+        return MalformedDataset(
+            f"The annotation file {self._path} is not JSON after record {self._num_records}: {reason}, at byte "
+            f"{self._begin + self._at:,}."
+        )
+
+    def _passed(self, value: Any, end: int) -> Element:
+        found = self._window[self._at : end]
+        if not found.isascii() or "\\u" in found:
+            value = json_value(decoded(found.encode("latin-1"), self._path))
+        element = Element(value, self._begin + self._at, self._begin + end)
+        self._at = end
+        return element
+
+    def _has_more(self, size: int) -> bool:
+        """Drops what was passed over and reads on."""
+        read = self._file.read(size)
+        self._window = self._window[self._at :] + read.decode("latin-1")
+        self._begin += self._at
+        self._at = 0
+        return bool(read)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from earthgptx.data.annotation_file import extent, field, image_size, read_json, rows
+from earthgptx.data.annotation_file import extent, field, image_size, listed, read_json
 from earthgptx.data.formats.pairing import files_by_name, named_image
 from earthgptx.data.formats.placement import (
     numbers,
@@ -103,8 +103,10 @@ def objects_of(
         on_broken: told of every shape that is left out.
     """
     groups: dict[Any, list[LabelledObject]] = {}
-    for number, shape in enumerate(rows(content, "shapes", path), start=1):
+    for number, shape in enumerate(listed(content, "shapes", path), start=1):
         with setting_aside(dataset, f"{path} shape {number}", on_broken):
+            if not isinstance(shape, dict):
+                raise MalformedDataset(f"a shape has named fields, but this is {str(shape)[:40]!r}.")
             found = object_from(shape, name_of=name_of, width=size[0], height=size[1])
             described = str(shape.get("description") or "").strip()
             if described:
@@ -139,14 +141,14 @@ def read_folder(
     Raises:
         MalformedDataset: the folder does not exist.
     """
-    files = files_by_name(folder, ".json")
+    files = files_by_name(folder, ".json", dataset=dataset, on_broken=on_broken)
     for name in files if names is None else names:
         path = files.get(name, folder / f"{name}.json")
         image: Path | None = None
         with setting_aside(dataset, str(path), on_broken):
             content = read_json(path)
-            rows(content, "shapes", path)  # a file of something else is one broken item
-            found = named_image(str(field(content, "imagePath", path)), (path.parent, *images), path)
+            listed(content, "shapes", path)  # a file of something else is one broken item
+            found = named_image(str(field(content, "imagePath", path)), (path.parent, *images), path).path
             size = _size(content, path) or image_size(found)
             image = found
         if image is None:

@@ -144,8 +144,10 @@ def numbers(written: Any, count: int, what: str) -> tuple[float, ...]:
         MalformedDataset: there are more or fewer, or one is none.
     """
     try:
+        if not isinstance(written, Sequence) or isinstance(written, str) or bool in map(type, written):
+            raise TypeError
         found = tuple(map(float, written))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise MalformedDataset(f"{_quoted(written)} is not {what}.") from error
     if len(found) != count:
         raise MalformedDataset(f"{_quoted(written)} is not {what}: it has {len(found)} numbers, not {count}.")

@@ -7,15 +7,18 @@ the last one; files of tools that write half-open boxes are read with `is_inclus
 from __future__ import annotations
 
 import math
+import os
+import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from xml.etree import ElementTree
 
-from earthgptx.data.annotation_file import image_size
-from earthgptx.data.formats.pairing import files_by_name, images_by_name
+from earthgptx.data.annotation_file import IMAGE_SUFFIXES, decoded, image_size, text_of
+from earthgptx.data.formats.pairing import Pictures, files_by_name
 from earthgptx.data.formats.placement import numbers, oriented_object, outlined_object, placed_box, turned_box
-from earthgptx.data.quarantine import BrokenItem, OnBroken, refuse, setting_aside
+from earthgptx.data.quarantine import OnBroken, refuse, setting_aside
 from earthgptx.data.sample import LabelledImage, LabelledObject
 from earthgptx.errors import MalformedDataset
 from earthgptx.shapes import Box
@@ -38,6 +41,11 @@ _CORNERS: tuple[tuple[str, ...], ...] = (
     ),
 )
 _OUTLINE_TAGS = ("segm", "polygon")
+_ENDINGS = (*IMAGE_SUFFIXES, ".xml")
+
+# What the parser raises: for what is no XML, for encodings of several bytes a letter, and for unknown encodings.
+_NOT_XML = (ElementTree.ParseError, ValueError, LookupError)
+_DECLARES_CHINESE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<\?xml[^>]*encoding\s*=\s*[\"']gb", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ class VocFile:
 
 
 def xml_root(path: Path) -> ElementTree.Element:
-    """The outermost element of an XML file, in UTF-8 or as it declares, or in the Chinese encodings.
+    """The outermost element of an XML file, in the encoding that it declares or else as `decoded` finds it.
 
     Raises:
         MalformedDataset: it does not exist, or is not XML.
@@ -67,13 +75,17 @@ def xml_root(path: Path) -> ElementTree.Element:
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise MalformedDataset(f"The annotation file {path} does not exist.") from error
+    except OSError as error:
+        raise MalformedDataset(f"The annotation file {path} cannot be read: {error}.") from error
     try:
         return ElementTree.fromstring(content)
-    except (ElementTree.ParseError, ValueError) as error:
-        root = _chinese_root(content)
-        if root is None:
-            raise MalformedDataset(f"The annotation file {path} is not XML: {error}.") from error
-        return root
+    except _NOT_XML as error:
+        # The parser knows no encoding of two bytes a letter, even where a file declares one, as MSAR's do; and some
+        # files are in another encoding than they declare, or declare none.
+        for text in _other_texts(content, path):
+            with suppress(*_NOT_XML):
+                return ElementTree.fromstring(text)
+        raise MalformedDataset(f"The annotation file {path} is not XML: {error}.") from error
 
 
 def read_file(path: Path) -> VocFile:
@@ -178,6 +190,7 @@ def read_folder(
     name_of: Callable[[str], str],
     on_broken: OnBroken = refuse,
     names: Iterable[str] | None = None,
+    wanted: Callable[[str], bool] | None = None,
     is_inclusive: bool = True,
     with_difficult: bool = True,
     passed_over: Iterable[str] = (),
@@ -192,20 +205,26 @@ def read_folder(
         name_of, is_inclusive, with_difficult, passed_over: as in `objects_of`.
         on_broken: told of every image and object that is left out.
         names: the annotation files to read, without their ending, as in ``ImageSets/Main/train.txt``; None for all.
+        wanted: says of a name whether it is read, where several splits share a folder; None reads all.
 
     Raises:
         MalformedDataset: a folder does not exist.
     """
-    files = files_by_name(annotations, ".xml")
-    pictures = images_by_name(images, dataset, on_broken)
+    files = files_by_name(annotations, ".xml", dataset=dataset, on_broken=on_broken)
+    pictures = Pictures(images, dataset, on_broken)
+    seen: set[str] = set()
     for name in files if names is None else names:
-        if name not in files:
-            on_broken(BrokenItem(dataset, str(annotations / f"{name}.xml"), "the annotation file does not exist."))
+        if wanted is not None and not wanted(name):
             continue
         found: tuple[VocFile, Path, tuple[int, int]] | None = None
-        with setting_aside(dataset, str(files[name]), on_broken):
+        with setting_aside(dataset, str(files.get(name, annotations / f"{name}.xml")), on_broken):
+            if name not in files:
+                raise MalformedDataset("the annotation file does not exist.")
+            if name in seen:
+                raise MalformedDataset("the annotation file is listed a second time.")
+            seen.add(name)
             file = read_file(files[name])
-            image = _image_of(file, name, pictures, images)
+            image = pictures.of(name, *_names_of(file))
             found = file, image, file.size or image_size(image)
         if found is None:
             continue
@@ -228,45 +247,38 @@ def read_folder(
                 passed_over=passed_over,
             ),
         )
+    if names is None:
+        pictures.log_unused(len(files))
 
 
 def split_names(path: Path) -> list[str]:
     """The names in a list such as ``ImageSets/Main/train.txt``: the first word of each line, without an ending.
 
     Raises:
-        MalformedDataset: the file does not exist.
+        MalformedDataset: the file does not exist, or is no text.
     """
-    if not path.is_file():
-        raise MalformedDataset(f"The list of images {path} does not exist.")
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    endings = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".xml")
-    words = [line.split()[0] for line in lines if line.strip()]
-    return [str(PurePosixPath(word).with_suffix("")) if word.lower().endswith(endings) else word for word in words]
+    words = [line.split()[0] for line in text_of(path).splitlines() if line.strip()]
+    return [os.path.splitext(word)[0] if word.lower().endswith(_ENDINGS) else word for word in words]
 
 
-def _image_of(file: VocFile, name: str, pictures: dict[str, Path], folder: Path) -> Path:
-    written = PurePosixPath(file.file_name.replace("\\", "/"))
-    for key in (name, written.with_suffix("").as_posix() if file.file_name else "", written.name, written.stem):
-        if key in pictures:
-            return pictures[key]
-    raise MalformedDataset(f"its image does not exist: {folder} holds neither {name}.* nor {file.file_name or name!r}.")
+def _names_of(file: VocFile) -> list[str]:
+    """The names that an image may have by what stands in its file: with an ending, or without as some write it."""
+    written = file.file_name.replace("\\", "/")
+    return [name for name in (os.path.splitext(written)[0], written) if name]
 
 
-def _chinese_root(content: bytes) -> ElementTree.Element | None:
-    """The outermost element of GB 18030 text, which holds GBK and GB 2312; None where it is no such XML.
-
-    The parser knows no encoding of two bytes a letter, even where a file declares one, as MSAR's do.
-    """
-    try:
-        return ElementTree.fromstring(content.decode("gb18030"))
-    except (ElementTree.ParseError, ValueError):
-        return None
+def _other_texts(content: bytes, path: Path) -> Iterator[str]:
+    """The text in GB 18030, which holds GBK, where the file declares one of these; and as `decoded` takes it."""
+    if _DECLARES_CHINESE.match(content):
+        yield content.decode("gb18030", errors="replace")
+    with suppress(MalformedDataset):
+        yield decoded(content, path)
 
 
 def _size(root: ElementTree.Element) -> tuple[int, int] | None:
     try:
         width, height = int(float(root.findtext("size/width", "0"))), int(float(root.findtext("size/height", "0")))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None  # the image's own header tells it
     return (width, height) if width > 0 and height > 0 else None
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from earthgptx.data.annotation_file import image_size
-from earthgptx.data.formats.dota import lines_of
+from earthgptx.data.annotation_file import image_size, text_of
 from earthgptx.data.formats.pairing import files_by_name, images_by_name
 from earthgptx.data.formats.placement import numbers, oriented_object, outlined_object, placed_box
 from earthgptx.data.quarantine import BrokenItem, OnBroken, refuse, setting_aside
@@ -24,6 +24,9 @@ _logger = logging.getLogger(__name__)
 
 NAME_LISTS = ("classes.txt", "obj.names", "labels.txt", "_darknet.labels", "predefined_classes.txt")
 LARGEST_FRACTION = 2.0  # more than this is a pixel, not a fraction of a box that reaches past its image
+
+# What the YAML reader lets through of values that are none, as a date in month 13 or a number without a digit.
+_NOT_YAML = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 Kind = Literal["box", "oriented", "segment"]
 
@@ -97,7 +100,7 @@ def read_folder(
     Raises:
         MalformedDataset: a folder does not exist.
     """
-    files = files_by_name(labels, ".txt", passed_over=NAME_LISTS)
+    files = files_by_name(labels, ".txt", dataset=dataset, on_broken=on_broken, passed_over=NAME_LISTS)
     pictures = images_by_name(images, dataset, on_broken)
     kind = kind or kind_of(files.values())
     if wanted is not None:
@@ -110,7 +113,7 @@ def read_folder(
         lines: list[str] | None = None
         with setting_aside(dataset, str(files.get(name, picture)), on_broken):
             size = image_size(picture)
-            lines = lines_of(files[name]) if name in files else []
+            lines = text_of(files[name]).splitlines() if name in files else []
         if lines is None:
             continue
         num_bare += name not in files
@@ -135,14 +138,11 @@ def read_folder(
 def kind_of(files: Iterable[Path]) -> Kind:
     """What lines of eight numbers are in these files: segments if any line is one beyond doubt, else oriented boxes."""
     for path in files:
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError):
-            continue  # `read_folder` reports it
-        for line in text.splitlines():
-            num_numbers = len(line.split()) - 1
-            if num_numbers >= 6 and num_numbers != 8 and num_numbers % 2 == 0:
-                return "segment"
+        with suppress(MalformedDataset):  # `read_folder` reports it
+            for line in text_of(path).splitlines():
+                num_numbers = len(line.split()) - 1
+                if num_numbers >= 6 and num_numbers != 8 and num_numbers % 2 == 0:
+                    return "segment"
     return "oriented"
 
 
@@ -155,8 +155,8 @@ def class_names(path: Path) -> dict[int, str]:
     if not path.is_file():
         raise MalformedDataset(f"The class names {path} do not exist.")
     if path.suffix.lower() not in (".yaml", ".yml"):
-        lines = [line.strip() for line in lines_of(path)]
-        found = dict(enumerate(line for line in lines if line))
+        lines = [line.strip() for line in text_of(path).splitlines()]
+        found = {number: line for number, line in enumerate(lines) if line}  # an empty line has its number, too
     else:
         written = yaml_content(path).get("names")
         if isinstance(written, list):
@@ -179,9 +179,11 @@ def yaml_content(path: Path) -> dict[str, Any]:
     import yaml  # type: ignore[import-untyped]  # publishes no types
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise MalformedDataset(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+        content = yaml.safe_load(text_of(path))
+    except _NOT_YAML as error:
+        raise MalformedDataset(f"{path} is not YAML: {' '.join(str(error).split())[:200]}.") from error
+    except yaml.YAMLError as error:
+        raise MalformedDataset(f"{path} is not YAML: {' '.join(str(error).split())[:200]}.") from error
     if not isinstance(content, dict):
         raise MalformedDataset(f"{path} holds no fields such as names.")
     return content

@@ -82,7 +82,7 @@ def test_exactly_the_broken_items_are_set_aside(tmp_path, caplog):
         ("data.yaml", "names: [ship, tank]", {0: "ship", 1: "tank"}),
         ("data.yaml", "names:\n  0: ship\n  5: tank\n", {0: "ship", 5: "tank"}),
         ("data.yaml", "names: {'1': 3}", {1: "3"}),
-        ("classes.txt", "ship\n\nlarge tank\n", {0: "ship", 1: "large tank"}),
+        ("classes.txt", "ship\n\nlarge tank\n", {0: "ship", 2: "large tank"}),
         ("obj.names", "ship\r\ntank", {0: "ship", 1: "tank"}),
     ],
 )
