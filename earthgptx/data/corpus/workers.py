@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Self, TypeVar
@@ -66,8 +67,9 @@ class Workers:
         waiting: deque[Future[Result]] = deque()
         try:
             for job in jobs:
+                pool = self._started()
                 with _unheard_ctrl_c():  # processes start here, and inherit that
-                    waiting.append(self._started().submit(function, job))
+                    waiting.append(pool.submit(function, job))
                 if len(waiting) >= _JOBS_A_WORKER * self.num_workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -80,6 +82,7 @@ class Workers:
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
+            resource_tracker.ensure_running()  # its start would make Ctrl-C heard again
             # A fresh interpreter each: a fork would copy the locks of threads that are at work at that moment.
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.num_workers, mp_context=context, initializer=_follow_parent)
