@@ -109,6 +109,14 @@ class BudgetSpent(EarthGPTXError):
     """The money or tokens that the user allowed are used up; what was made so far is kept."""
 
 
+class MalformedRegions(EarthGPTXError):
+    """A file of regions is missing, is no vector file, or is in a reference system that there is not."""
+
+
+class OutputExists(EarthGPTXError):
+    """Where the result should go there is one already, or an unfinished one of another run."""
+
+
 class UnknownBenchmark(EarthGPTXError):
     """The benchmark's name is none of those that can be run."""
 

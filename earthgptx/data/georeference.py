@@ -64,6 +64,19 @@ class Georeference:
             raise UnreadableImagery(f"The georeference has a transform of determinant {self._determinant:g}.")
 
     @property
+    def is_geographic(self) -> bool:
+        """Whether map coordinates are longitude and latitude in degrees."""
+        return bool(_reference_system(self.crs_wkt).is_geographic)
+
+    @property
+    def full_turn(self) -> tuple[float, float] | None:
+        """Pixels from a place eastwards around the Earth to the same place; None for a projected system."""
+        if not self.is_geographic:
+            return None
+        (x0, y0), (x1, y1) = self.to_pixel(0.0, 0.0), self.to_pixel(360.0, 0.0)
+        return x1 - x0, y1 - y0
+
+    @property
     def _determinant(self) -> float:
         """Signed area of a pixel in squared map units."""
         a, b, _, d, e, _ = self.transform
@@ -90,7 +103,7 @@ class Georeference:
         Raises:
             MarkOutsideImage: no place on Earth, or one that the image's projection does not reach.
         """
-        map_x, map_y = self._reproject(WGS84, self.crs_wkt, [(lon, lat)])[0]
+        map_x, map_y = reproject([(lon, lat)], source=WGS84, target=self.crs_wkt)[0]
         if abs(lat) > 90 or not (math.isfinite(map_x) and math.isfinite(map_y)):
             raise MarkOutsideImage(f"Longitude {lon:g}, latitude {lat:g} is outside the image's projection.")
         return self.to_pixel(map_x, map_y)
@@ -108,7 +121,7 @@ class Georeference:
 
     def ring_to_wgs84(self, points: Sequence[tuple[float, float]]) -> Vertices:
         """Many pixel positions at once, which is far quicker than one by one."""
-        return self._reproject(self.crs_wkt, WGS84, [self.to_map(x, y) for x, y in points])
+        return reproject(self.ring_to_map(points), source=self.crs_wkt, target=WGS84)
 
     def ring_to_pixels(self, points: Sequence[tuple[float, float]], *, crs: str = WGS84) -> Vertices:
         """Many positions of any reference system to pixels at once.
@@ -123,25 +136,12 @@ class Georeference:
         Raises:
             UnreadableImagery: there is no such reference system.
         """
-        try:
-            _reference_system(crs)
-        except (CRSError, ValueError) as error:  # ValueError: EPSG and no number
-            raise UnreadableImagery(f"{crs[:80]!r} is no coordinate reference system.") from error
-        return tuple(self.to_pixel(x, y) for x, y in self._reproject(crs, self.crs_wkt, points))
+        check_crs(crs)
+        return tuple(self.to_pixel(x, y) for x, y in reproject(points, source=crs, target=self.crs_wkt))
 
-    @staticmethod
-    def _reproject(source: str, target: str, points: Sequence[tuple[float, float]]) -> Vertices:
-        if not points:
-            return ()
-        xs, ys = zip(*points, strict=True)
-        from_system, to_system = _reference_system(source), _reference_system(target)
-        if from_system == to_system:
-            return tuple(points)
-        try:
-            moved = rasterio.warp.transform(from_system, to_system, xs, ys)
-        except CPLE_BaseError:  # some projections raise where others answer with infinity
-            return ((math.inf, math.inf),) * len(points)
-        return tuple(zip(moved[0], moved[1], strict=True))
+    def ring_to_map(self, points: Sequence[tuple[float, float]]) -> Vertices:
+        """Many pixel positions to map coordinates."""
+        return tuple(self.to_map(x, y) for x, y in points)
 
     def ground_sample_distance(self) -> float | None:
         """Metres on the ground along one pixel (the root of its area), at the image's upper left corner.
@@ -176,6 +176,44 @@ class Georeference:
         north = math.radians(_EQUATOR_RADIUS * (1 - _ECCENTRICITY_SQUARED) / flattening**1.5)
         area = (lon_right - lon) * (lat_down - lat) - (lon_down - lon) * (lat_right - lat)
         return math.sqrt(abs(area) * east * north) or None
+
+
+def check_crs(crs: str) -> str:
+    """Gives the name of a reference system back.
+
+    Raises:
+        UnreadableImagery: there is no such reference system.
+    """
+    try:
+        _reference_system(crs)
+    except (CRSError, ValueError) as error:  # ValueError: EPSG and no number
+        raise UnreadableImagery(f"{crs[:80]!r} is no coordinate reference system.") from error
+    return crs
+
+
+def is_same_crs(one: str, other: str) -> bool:
+    """Whether two names mean the same reference system."""
+    return bool(_reference_system(one) == _reference_system(other))
+
+
+def projjson_of(crs: str) -> dict[str, Any]:
+    """A reference system in the words of GeoParquet (PROJJSON)."""
+    return dict(_reference_system(crs).to_dict(projjson=True))
+
+
+def reproject(points: Sequence[tuple[float, float]], *, source: str, target: str) -> Vertices:
+    """Positions of one known reference system in another; infinite where that has no place for them."""
+    if not points:
+        return ()
+    xs, ys = zip(*points, strict=True)
+    from_system, to_system = _reference_system(source), _reference_system(target)
+    if from_system == to_system:
+        return tuple(points)
+    try:
+        moved = rasterio.warp.transform(from_system, to_system, xs, ys)
+    except CPLE_BaseError:  # some projections raise where others answer with infinity
+        return ((math.inf, math.inf),) * len(points)
+    return tuple(zip(moved[0], moved[1], strict=True))
 
 
 def polygons_of(mask: BoolArray) -> list[tuple[Vertices, ...]]:
