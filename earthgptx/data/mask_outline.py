@@ -6,7 +6,8 @@ no file is known here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -35,44 +36,51 @@ def polygons_around(mask: NDArray[np.bool_]) -> tuple[Polygon, ...]:
     Returns:
         Polygons in pixels of the mask, in the order of their first row; empty for an empty mask.
     """
-    outer: list[list[_Point]] = []
-    holes: list[list[_Point]] = []
-    for ring in _rings(mask):
-        (outer if _signed_area(ring) > 0 else holes).append(ring)
-    areas = [abs(_signed_area(ring)) for ring in outer]
-    members: list[list[_Point]] = [list(ring) for ring in outer]
-    for hole in holes:
-        around = [index for index, ring in enumerate(outer) if _contains(ring, hole[0])]
-        owner = min(around, key=areas.__getitem__)  # the innermost: a hole lies in its part, which may lie in a hole
-        start, entry = outer[owner][0], hole[0]
-        # The way there is level, then upright: such edges cancel exactly on the way back, whatever the scale.
-        elbow = (entry[0], start[1])
-        members[owner] += [start, elbow, *hole, entry, elbow]
-    return tuple(Polygon(tuple(ring)) for ring in members)
+    parts: list[list[_Point]] = []
+    part_of: dict[_Corner, int] = {}  # by the pixels at whose left a border runs
+    starts_of_runs = _starts_of_runs(mask)
+    for ring in _rings(mask):  # a ring comes before all those that begin further down or, in its row, to the right
+        if _signed_area(ring.points) > 0:
+            part = len(parts)
+            parts.append(list(ring.points))
+        else:
+            # The pixel above a hole is in the hole's part, and so is the first pixel of the run that it is in.
+            column, row = ring.start
+            part = part_of[starts_of_runs(column, row - 1)]
+            start, entry = parts[part][0], ring.points[0]
+            # The way there is level, then upright: such edges cancel exactly on the way back, whatever the scale.
+            elbow = (entry[0], start[1])
+            parts[part] += [start, elbow, *ring.points, entry, elbow]
+        part_of.update(dict.fromkeys(ring.right_of, part))
+    return tuple(Polygon(tuple(points)) for points in parts)
 
 
-def mask_from_runs(written: Any) -> NDArray[np.bool_]:
+def mask_from_runs(written: Any, *, height: int | None = None, width: int | None = None) -> NDArray[np.bool_]:
     """The mask of COCO's ``{"size": [height, width], "counts": ...}``.
 
     Args:
         written: a record whose counts are COCO's compressed text or a list of run lengths.
+        height, width: of the image that it must cover; None for any.
 
     Returns:
         Shape (height, width).
 
     Raises:
-        MalformedMark: it is no such record, the runs do not cover height x width pixels, or these are too many.
+        MalformedMark: it is no such record, of another size than the image, or of more pixels than can be read; or
+            the runs do not cover them.
     """
     size = written.get("size") if isinstance(written, Mapping) else None
     if not _is_size(size):
         raise MalformedMark(f'A mask in run lengths needs "size" ([height, width]), but it is {str(size)[:40]}.')
+    if tuple(size) != (height or size[0], width or size[1]):
+        raise MalformedMark(f"A mask is {size[1]} x {size[0]} pixels, but its image is {width} x {height}.")
     height, width = size
     if height * width > LARGEST_MASK:
         raise MalformedMark(f"A mask of {width} x {height} pixels is too large: {LARGEST_MASK:,} can be read.")
-    counts = written["counts"] if "counts" in written else None
+    counts = written.get("counts")
     if isinstance(counts, str):
         return Mask(height, width, counts).to_array()
-    if not isinstance(counts, Sequence) or not all(isinstance(run, int) and run >= 0 for run in counts):
+    if not isinstance(counts, Sequence) or not all(type(run) is int and run >= 0 for run in counts):
         raise MalformedMark("A mask's counts are text or a list of whole numbers from 0 on.")
     if sum(counts) != height * width:
         raise MalformedMark(
@@ -86,23 +94,54 @@ def _is_size(size: Any) -> TypeGuard[Sequence[int]]:
         isinstance(size, Sequence)
         and not isinstance(size, str)
         and len(size) == 2
-        and all(isinstance(extent, int) and extent > 0 for extent in size)
+        and all(type(extent) is int and extent > 0 for extent in size)
     )
 
 
-def _rings(mask: NDArray[np.bool_]) -> list[list[_Point]]:
-    """Every closed border of the mask, with the mask to the right of the way."""
+@dataclass(frozen=True)
+class _Ring:
+    """One closed border of a mask.
+
+    Attributes:
+        points: its vertices.
+        start: the first corner of pixels on the way, of the uppermost ones the leftmost.
+        right_of: the pixels of the mask, column and row, at whose left it runs.
+    """
+
+    points: list[_Point]
+    start: _Corner
+    right_of: list[_Corner]
+
+
+def _starts_of_runs(mask: NDArray[np.bool_]) -> Callable[[int, int], _Corner]:
+    """Tells of a pixel of the mask where, in its row, the run of pixels begins that it is in; column before row."""
+    width = mask.shape[1]
+    begins = mask.copy()
+    begins[:, 1:] &= ~mask[:, :-1]
+    places = np.flatnonzero(begins)
+
+    def start_of(column: int, row: int) -> _Corner:
+        place = int(places[np.searchsorted(places, row * width + column, "right") - 1])
+        return place % width, place // width
+
+    return start_of
+
+
+def _rings(mask: NDArray[np.bool_]) -> Iterator[_Ring]:
+    """Every closed border of the mask, with the mask to the right of the way, in the order of their first corners."""
     following = _border_edges(mask)
-    rings = []
-    while following:
-        start = next(iter(following))
+    for start in tuple(following):
+        if start not in following:  # on the way of a ring before
+            continue
         origin = previous, corner = start, following[start][0]
         middles = [_middle(previous, corner)]
+        right_of = []
         while (edge := (corner, _step(following, corner, previous))) != origin:
             middles.append(_middle(*edge))
             previous, corner = edge
-        rings.append(_without_middles(middles))
-    return rings
+            if corner[1] < previous[1]:
+                right_of.append(corner)
+        yield _Ring(_without_middles(middles), start, right_of)
 
 
 def _middle(start: _Corner, end: _Corner) -> _Point:
@@ -157,14 +196,3 @@ def _signed_area(ring: Sequence[_Point]) -> float:
     points = np.array(ring)
     following = np.roll(points, -1, axis=0)
     return float((points[:, 0] * following[:, 1] - following[:, 0] * points[:, 1]).sum()) / 2
-
-
-def _contains(ring: Sequence[_Point], point: _Point) -> bool:
-    """Whether a point lies in the ring, by the even-odd rule."""
-    x, y = point[0] + 0.25, point[1] + 0.25  # off the lattice of half pixels on which the rings run
-    points = np.array(ring)
-    following = np.roll(points, -1, axis=0)
-    crosses = (points[:, 1] > y) != (following[:, 1] > y)
-    start, end = points[crosses], following[crosses]
-    at = start[:, 0] + (y - start[:, 1]) * (end[:, 0] - start[:, 0]) / (end[:, 1] - start[:, 1])
-    return bool((at > x).sum() % 2)

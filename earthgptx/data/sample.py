@@ -214,9 +214,10 @@ def check_sample(sample: Sample) -> Sample:
     if num_pix != len(sample.targets):
         raise MalformedDataset(f"sample {sample.id}: {num_pix} <pix> in the text but {len(sample.targets)} masks.")
     for turn in sample.turns:
-        for number in map(int, _REGION_NUMBER.findall(turn.text)):
-            if not 1 <= number <= len(sample.regions):
+        for written in _REGION_NUMBER.findall(turn.text):
+            if len(written) > 9 or not 1 <= int(written) <= len(sample.regions):
                 raise MalformedDataset(
-                    f"sample {sample.id}: the text names <Region {number}> but there are {len(sample.regions)} regions."
+                    f"sample {sample.id}: the text names <Region {written[:40]}> but there are "
+                    f"{len(sample.regions)} regions."
                 )
     return sample

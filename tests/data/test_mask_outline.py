@@ -48,6 +48,13 @@ def test_an_island_in_a_hole_is_a_polygon_of_its_own():
     assert np.array_equal(filled((ring,), mask.shape), mask & (np.arange(49).reshape(7, 7) != 24))
 
 
+def test_a_mask_of_hundreds_of_parts_and_holes_is_the_same_again():
+    mask = np.random.default_rng(0).random((120, 120)) < 0.6
+    polygons = polygons_around(mask)
+    assert len(polygons) > 300
+    assert np.array_equal(filled(polygons, mask.shape), mask)
+
+
 def test_a_slope_is_one_line():
     mask = np.tri(50, dtype=bool)
     (triangle,) = polygons_around(mask)
@@ -68,6 +75,9 @@ def test_run_lengths_are_read_packed_and_plain(mask):
         (None, 'needs "size"'),
         ({"size": [4], "counts": [20]}, 'needs "size"'),
         ({"size": [4, 0], "counts": [0]}, 'needs "size"'),
+        ({"size": [True, 20], "counts": [20]}, 'needs "size"'),
+        ({"size": [100_000, 100_000], "counts": [10**10]}, "too large"),
+        ({"size": [4, 5], "counts": [True, 19]}, "whole numbers"),
         ({"size": [4, 5], "counts": [3, 4]}, "cover 7 pixels, but 5 x 4 has 20"),
         ({"size": [4, 5], "counts": [-1, 21]}, "whole numbers"),
         ({"size": [4, 5], "counts": "@@@"}, "has 20"),

@@ -164,11 +164,9 @@ def rings_of(segmentation: Any, width: int, height: int) -> list[Vertices]:
         MalformedDataset: it is neither, or the run lengths are of another size than the image.
     """
     if isinstance(segmentation, dict):
-        if segmentation.get("size") != [height, width]:
-            size = str(segmentation.get("size"))[:40]
-            raise MalformedDataset(f"the run lengths are of size {size}, but the image is {height} high, {width} wide.")
         try:
-            return [polygon.points for polygon in polygons_around(mask_from_runs(segmentation))]
+            mask = mask_from_runs(segmentation, height=height, width=width)
+            return [polygon.points for polygon in polygons_around(mask)]
         except MalformedMark as error:
             raise MalformedDataset(str(error)) from error
     if not isinstance(segmentation, list):

@@ -12,12 +12,13 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from earthgptx.data import phrasing, sample_file
-from earthgptx.data.annotation_file import image_size
+from earthgptx.data.annotation_file import image_size, listed, read_json
 from earthgptx.data.formats.json_stream import records
+from earthgptx.data.formats.pairing import file_below
 from earthgptx.data.formats.placement import numbers, outlined_object, placed_box
 from earthgptx.data.mask_outline import mask_from_runs, polygons_around
 from earthgptx.data.quarantine import OnBroken, refuse, setting_aside
@@ -151,9 +152,12 @@ def _grandf(record: Mapping[str, Any], place: _Place) -> Sample:
     for phrase, grounding in groundings.items():
         if not isinstance(grounding, Mapping) or not {"token_positives", "rle_masks"} <= grounding.keys():
             raise MalformedDataset(f"the grounding of {phrase!r} needs token_positives and rle_masks.")
-        start, end = map(int, numbers(grounding["token_positives"], 2, f"the place of {phrase!r}"))
-        if not 0 <= start < end <= len(caption):
-            raise MalformedDataset(f"{phrase!r} stands at {start} to {end} of a caption of {len(caption)} characters.")
+        first, last = numbers(grounding["token_positives"], 2, f"the place of {phrase!r}")
+        if not 0 <= first < last <= len(caption):
+            raise MalformedDataset(
+                f"{phrase!r} stands at {first:g} to {last:g} of a caption of {len(caption)} characters."
+            )
+        start, end = int(first), int(last)
         draw = _from_runs(_listed(grounding["rle_masks"], "rle_masks"), width, height)
         spans.append((start, end, PixelTarget((draw(_label(str(phrase))),))))
     spans.sort(key=lambda span: span[:2])
@@ -205,14 +209,15 @@ def _built(
 
 
 def _image(written: Any, place: _Place) -> Path:
-    """The image below the folder, with as many of the written folders as lead to it."""
-    parts = PurePosixPath(str(written).replace("\\", "/")).parts
-    parts = tuple(part for part in parts if part not in ("/", ".."))
-    for first in range(len(parts)):
-        found = place.images.joinpath(*parts[first:])
-        if found.is_file():
-            return found
-    raise MalformedDataset(f"its image does not exist: {place.images} holds no {written}.")
+    return _file(written, place, "its image")
+
+
+def _file(written: Any, place: _Place, what: str = "its file of outlines") -> Path:
+    """The file below the images' folder, with as many of the written folders as lead to it."""
+    found = file_below(str(written), [place.images])
+    if found is None:
+        raise MalformedDataset(f"{what} does not exist: {place.images} holds no {str(written)[:200]}.")
+    return found.path
 
 
 def _turns(written: Any) -> tuple[Turn, ...]:
@@ -254,14 +259,8 @@ def _outlines(written: Any, place: _Place) -> Sequence[Any]:
     """The outlines of every ``[SEG]``: as they stand, or in the file of that name."""
     if not isinstance(written, str):
         return _listed(written, "polygons")
-    path = _image(written, place)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise MalformedDataset(f"the file of outlines {path} is not JSON: {error}.") from error
-    if not isinstance(content, Mapping) or "polygons" not in content:
-        raise MalformedDataset(f"the file of outlines {path} has no polygons.")
-    return _listed(content["polygons"], "polygons")
+    path = _file(written, place)
+    return listed(read_json(path), "polygons", path)
 
 
 def _from_parts(parts: Any, width: int, height: int) -> Callable[[str], LabelledObject]:
@@ -275,11 +274,7 @@ def _from_parts(parts: Any, width: int, height: int) -> Callable[[str], Labelled
 def _from_runs(runs: Sequence[Any], width: int, height: int) -> Callable[[str], LabelledObject]:
     rings = []
     for written in runs:
-        mask = mask_from_runs(written)
-        if mask.shape != (height, width):
-            raise MalformedDataset(
-                f"a mask is {mask.shape[1]} x {mask.shape[0]} pixels, but its image is {width} x {height}."
-            )
+        mask = mask_from_runs(written, height=height, width=width)
         rings += [polygon.points for polygon in polygons_around(mask)]
     return lambda label: outlined_object(rings, label, width, height)
 

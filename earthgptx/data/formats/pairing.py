@@ -110,18 +110,34 @@ class Pictures:
 
 
 def named_image(written: str, folders: Iterable[Path], named_in: Path) -> NamedImage:
-    """The image that an annotation file calls by a path, which may be one of the machine that wrote it.
-
-    Looked for below each of the folders: as written, then without the first folder of the path, the first two, and so
-    on; at last as a path of this machine.
+    """The image that an annotation file calls by a path: below one of the folders, else where the path says.
 
     Args:
-        written: with slashes of either kind.
+        written: as `file_below` takes it.
         folders: the likeliest first.
         named_in: the annotation file, for the message.
 
     Raises:
-        MalformedDataset: it lies in none of them.
+        MalformedDataset: it is not there.
+    """
+    searched = list(folders)
+    found = file_below(written, searched)
+    if found is not None:
+        return found
+    if PurePosixPath(written).is_absolute() and os.path.isfile(written):
+        return NamedImage(Path(written), _without_ending(PurePosixPath(written).name))
+    raise MalformedDataset(f"{named_in} names the image {searched[0] / written}, which does not exist.")
+
+
+def file_below(written: str, folders: Iterable[Path]) -> NamedImage | None:
+    """The file that is called by a path, which may be one of the machine on which it was written.
+
+    Looked for below each of the folders: as written, then without the first folder of the path, the first two, and so
+    on.
+
+    Args:
+        written: with slashes of either kind.
+        folders: the likeliest first.
     """
     searched = list(folders)
     for relative in _endings_of(written):
@@ -129,9 +145,7 @@ def named_image(written: str, folders: Iterable[Path], named_in: Path) -> NamedI
             path = Path(os.path.normpath(folder / relative))
             if os.path.isfile(path):
                 return NamedImage(path, _without_ending(relative))
-    if PurePosixPath(written).is_absolute() and os.path.isfile(written):
-        return NamedImage(Path(written), _without_ending(PurePosixPath(written).name))
-    raise MalformedDataset(f"{named_in} names the image {searched[0] / written}, which does not exist.")
+    return None
 
 
 def _endings_of(written: str) -> list[str]:

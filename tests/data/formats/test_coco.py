@@ -62,7 +62,7 @@ def test_run_lengths_give_the_mask_back(mask, is_compressed):
 @pytest.mark.parametrize(
     ("segmentation", "message"),
     [
-        ({"size": [9, 9], "counts": [81]}, "size"),
+        ({"size": [9, 9], "counts": [81]}, "9 x 9 pixels, but its image is 160 x 120"),
         ({"size": [120, 160], "counts": [5]}, "cover"),
         ({"size": [120, 160], "counts": "~~~"}, "cover"),
         ({"size": [120, 160]}, "counts"),
