@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -58,13 +59,16 @@ class Asked:
         Raises:
             ClientGone: nobody listens any more.
         """
+        checked = time.monotonic()
         try:
             while True:
+                if time.monotonic() - checked >= SECONDS_BETWEEN_SIGNS:  # though words may come all the time
+                    checked = time.monotonic()
+                    if await request.is_disconnected():
+                        raise ClientGone(_CLOSED)
                 try:
                     event = await asyncio.wait_for(self._events.get(), SECONDS_BETWEEN_SIGNS)
                 except TimeoutError:
-                    if await request.is_disconnected():
-                        raise ClientGone(_CLOSED) from None
                     yield None
                     continue
                 yield event

@@ -121,7 +121,9 @@ def _read(messages: list[ChatMessage]) -> tuple[tuple[Turn, ...], bytes]:
         if (role == "user") != (len(turns) % 2 == 0):
             raise MalformedRequest("User and assistant must speak in turn, the user first.")
         parts = message.content if isinstance(message.content, list) else []
-        text = message.content if isinstance(message.content, str) else " ".join(part.text or "" for part in parts)
+        text = (
+            message.content if isinstance(message.content, str) else " ".join(part.text for part in parts if part.text)
+        )
         images += [part.image_url.url for part in parts if part.image_url is not None]
         turns.append(Turn(role=role, text=text))
     if len(turns) % 2 == 0:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from earthgptx.data.drawing import PALETTE
 from earthgptx.data.georeference import Georeference
 from earthgptx.data.imagery import Scene
+from earthgptx.inference.answer import Answer
 from earthgptx.inference.drawing import LEAST_SIDE, MOST_SIDE, picture_scale
 from earthgptx.inference.features import mask_geometry
 from earthgptx.inference.generation import Generated
@@ -218,3 +219,13 @@ def test_sixty_four_marks_are_drawn():
     result = answer(text=text, marks=many)
     assert all(region.label == "car" for region in result.regions)
     result.draw()
+
+
+@pytest.mark.parametrize("place", [None, UTM], ids=["pixels", "map"])
+def test_an_answer_comes_back_from_its_json(place: Georeference | None):
+    before = answer(place)
+    written = json.loads(json.dumps(before.to_json()))
+    after = Answer.from_json(written | {"id": "an id of someone else's"}, scene(place))
+    assert after.to_json() == written
+    assert after.to_geojson() == before.to_geojson()
+    assert after.draw().tobytes() == before.draw().tobytes()

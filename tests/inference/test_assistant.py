@@ -21,7 +21,7 @@ from earthgptx.errors import (
     RegionCountMismatch,
     TooManyMarks,
 )
-from earthgptx.inference.assistant import Assistant, Question
+from earthgptx.inference.assistant import Assistant, Conversation, Question
 from earthgptx.inference.marks_file import read_marks
 from earthgptx.inference.questions import check_question
 from earthgptx.shapes import Box, Ellipse, Mark, Mask, Point, Polygon, Scribble
@@ -286,3 +286,24 @@ def test_files_that_are_not_json_are_refused(tmp_path: Path):
         path.write_bytes(content)
         with pytest.raises(MalformedMark, match="not JSON"):
             read_marks(path, scene())
+
+
+def test_a_batch_goes_on_with_conversations_and_streams_each():
+    generator = FakeGenerator(["<Region 1>: ship", "yes", "a harbor"])
+    assistant = Assistant(generator)
+    looked = assistant.look(scene())
+    first = Conversation().asked("What is <Region 1>?", MARKS[:1], looked.scene)
+    [answer] = assistant.answer([Question(looked, "What is <Region 1>?", MARKS[:1])])
+    said: dict[int, str] = {0: "", 1: ""}
+
+    def hear(place: int, piece: str) -> None:
+        said[place] += piece
+
+    follow_up = Question(looked, "Is it big?", conversation=first.answered(answer.text))
+    answers = assistant.answer([follow_up, Question(looked, "What is this?")], on_text=hear)
+    assert said == {0: "yes", 1: "a harbor"}
+    assert [one.question for one in answers] == ["Is it big?", "What is this?"]
+    assert answers[0].regions[0].mark == MARKS[0]
+    turns = [[turn.text for turn in request.turns] for request in generator.requests[1:]]
+    assert turns == [["What is <Region 1>?", "<Region 1>: ship", "Is it big?"], ["What is this?"]]
+    assert looked.turns == ()  # the session's own dialogue is not touched

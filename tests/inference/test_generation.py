@@ -219,6 +219,34 @@ def test_an_answer_that_does_not_end_is_cut_and_keeps_its_masks(monkeypatch: pyt
     assert len(answer.masks) == 3
 
 
+def test_a_row_nobody_waits_for_ends_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch, generator: Generator):
+    dictate(monkeypatch, generator, "a <pix> that nobody hears to its end", "<Region 1>: ship <pix>")
+    pieces: dict[int, str] = {0: "", 1: ""}
+
+    def hear(place: int, piece: str) -> None:
+        pieces[place] += piece
+
+    requests = [request(generator, SMALL), request(generator, SMALL, MARKS[:1])]
+    stopped, whole = generate(
+        generator,
+        *requests,
+        max_new_tokens=100,
+        on_text=hear,
+        is_stopped=lambda place: place == 0 and "<pix> " in pieces[0],
+    )
+    assert stopped.text == "a  "  # its mask is not worth drawing any more
+    assert stopped.masks == ()
+    assert whole.text == pieces[1] == "<Region 1>: ship <pix>"
+    assert len(whole.masks) == 1
+
+
+def test_a_batch_nobody_waits_for_ends_at_once(monkeypatch: pytest.MonkeyPatch, generator: Generator):
+    steps = dictate(monkeypatch, generator, "one two three", "four five six")
+    answers = generate(generator, request(generator, SMALL), request(generator, LARGE), is_stopped=lambda place: True)
+    assert [answer.text for answer in answers] == ["", ""]
+    assert steps == []
+
+
 @pytest.fixture
 def seen(generator: Generator) -> Iterator[list[int]]:
     """How many views the towers encoded, call by call."""
@@ -240,6 +268,19 @@ def test_a_scene_is_encoded_once_however_often_it_is_asked_about(generator: Gene
     assert seen == [5, 2]
     session.ask("And this one?", (Box(300, 300, 320, 320),), max_new_tokens=2)
     assert seen == [5, 2, 1]
+
+
+def test_zooms_that_were_forgotten_are_seen_again_and_say_the_same(generator: Generator, seen: list[int]):
+    session = Assistant(generator).look(scene(LARGE))
+    first = session.ask("What is <Region 1>?", MARKS, max_new_tokens=4)
+    seen.clear()
+    session.forget_zooms(1)
+    assert len(session.views.near) == 5 + 1
+    session.reset()
+    assert session.ask("What is <Region 1>?", MARKS, max_new_tokens=4).text == first.text
+    assert seen == [1]
+    session.forget_zooms(9)
+    assert len(session.views.near) == 5 + 2
 
 
 def test_a_store_spares_another_process_the_towers(tmp_path: Path, generator: Generator, seen: list[int]):
