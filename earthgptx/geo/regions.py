@@ -12,7 +12,7 @@ from typing import Any
 from earthgptx.data.georeference import WGS84, Georeference, is_same_crs
 from earthgptx.errors import MalformedMark, MalformedRegions, MarkOutsideImage
 from earthgptx.geo.big_scene import BigScene
-from earthgptx.geo.feature_files import Feature, positions_of, with_positions
+from earthgptx.geo.feature import Feature, positions_of, with_positions
 from earthgptx.geo.windows import Frame
 from earthgptx.shapes import Box, Mark, Vertices, check_mark, mark_from_geojson_geometry
 

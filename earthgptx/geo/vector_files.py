@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from earthgptx.data.georeference import WGS84, check_crs, projjson_of
 from earthgptx.errors import MalformedRegions, MissingExtra, UnreadableImagery
-from earthgptx.geo.feature_files import Feature, FeatureFile
+from earthgptx.geo.feature import Feature, FeatureFile
 from earthgptx.geo.outlines import from_wkb, to_wkb
 
 _SIGNATURES = {

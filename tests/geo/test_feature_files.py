@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from earthgptx.errors import MalformedRegions
-from earthgptx.geo.feature_files import positions_of, read_features, rewound, with_positions
+from earthgptx.geo.feature import positions_of, rewound, with_positions
+from earthgptx.geo.feature_files import read_features
 
 SQUARE = [[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from earthgptx.data.georeference import Georeference
 from earthgptx.errors import EarthGPTXError
 from earthgptx.geo.big_scene import BigScene
-from earthgptx.geo.feature_files import Feature
+from earthgptx.geo.feature import Feature
 from earthgptx.geo.regions import region_of
 from earthgptx.geo.windows import Frame
 from earthgptx.shapes import Box, Mask, Point, Polygon, Scribble
