@@ -77,7 +77,7 @@ class Fusion(nn.Module):
             views: who belongs to whom.
         """
         tokens = self.token_norm(tokens.to(self.token_norm.weight.dtype))
-        image, present, order = self._image_tokens(tokens, views)  # (B, V n, D), (B, V n), (S',)
+        image, present = self._image_tokens(tokens, views)  # (B, V n, D), (B, V n)
         v_sa = image + self.image_attention(self.image_norm(image), bias=hiding_bias(present))
         prompts = self.prompt_in(marks.prompts)
         e_ff = prompts + self.prompt_feed_forward(self.prompt_norm(prompts))  # (R, P, D)
@@ -87,7 +87,7 @@ class Fusion(nn.Module):
         )
         if self.config.kind == "literal":
             regions = e_ff
-            hybrid = v_ca + self._aligned_grid(marks, views, order, v_ca.shape[1])
+            hybrid = v_ca + self._aligned_grid(marks, views, v_ca.shape[1])
             image = hybrid + self.joint_attention(self.joint_norm(hybrid), bias=hiding_bias(present))
         else:
             regions = self._regions(e_ff, v_sa, present, tokens, marks, views)
@@ -97,7 +97,7 @@ class Fusion(nn.Module):
             regions=self.region_projection(regions),
         )
 
-    def _image_tokens(self, tokens: Tensor, views: ViewMap) -> tuple[Tensor, Tensor, Tensor]:
+    def _image_tokens(self, tokens: Tensor, views: ViewMap) -> tuple[Tensor, Tensor]:
         """Merges n x n, adds what tells views and cells apart, and pads images to the same number of views."""
         order = torch.nonzero(views.view_slot >= 0).flatten()
         slot, image = views.view_slot[order], views.view_image[order]
@@ -109,7 +109,7 @@ class Fusion(nn.Module):
         padded = padded.index_put((image, slot), x)
         present = torch.zeros(views.num_images, num_slots, dtype=torch.bool, device=x.device)
         present[image, slot] = True
-        return padded.flatten(1, 2), present.repeat_interleave(x.shape[1], dim=1), order
+        return padded.flatten(1, 2), present.repeat_interleave(x.shape[1], dim=1)
 
     def _pad_marks(self, marks: Tensor, views: ViewMap) -> tuple[Tensor, Tensor]:
         """(R, P, D) -> (B, 1 + R_max P, D) and who is present; the learned no-mark token keeps every row non-empty."""
@@ -149,7 +149,7 @@ class Fusion(nn.Module):
         by_rank = marks[:, 1:].unflatten(1, ((padded.shape[1] - 1) // num_prompts, num_prompts))
         return image, by_rank[views.mark_image, _rank_within(views.mark_image)]
 
-    def _aligned_grid(self, marks: MarkFeatures, views: ViewMap, order: Tensor, length: int) -> Tensor:
+    def _aligned_grid(self, marks: MarkFeatures, views: ViewMap, length: int) -> Tensor:
         """Eq. 7 as printed: the SAE's grid, through Eq. 5, laid over the view tokens that it covers."""
         grid = self.prompt_in(marks.grid[:, 0])
         grid = grid + self.prompt_feed_forward(self.prompt_norm(grid))  # (R, 256, D)

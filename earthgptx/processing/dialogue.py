@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from earthgptx.data.sample import Turn
 from earthgptx.errors import MisplacedTokens
 from earthgptx.processing.batch import IGNORED
-from earthgptx.processing.vocabulary import IMAGE, PIX, REGION, Vocabulary
+from earthgptx.processing.vocabulary import IMAGE, REGION, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,10 @@ class Dialogue:
     Attributes:
         token_ids: ids, `<image>` and `<region>` expanded.
         labels: ids where the model writes, IGNORED elsewhere.
-        num_pix: `<pix>` in the model's turns.
     """
 
     token_ids: list[int]
     labels: list[int]
-    num_pix: int
 
 
 def header(sensor: str, num_marks: int, question: str) -> str:
@@ -81,7 +79,6 @@ def encode_dialogue(
     """
     ids: list[int] = []
     labels: list[int] = []
-    num_pix = 0
 
     def add(text: str, *, learned: bool) -> None:
         new = vocabulary.tokenizer.encode(text, add_special_tokens=False)
@@ -96,7 +93,6 @@ def encode_dialogue(
             add(chat.user + text + chat.model, learned=False)
         else:
             add(turn.text + chat.end, learned=True)
-            num_pix += turn.text.count(PIX)
             if place + 1 < len(turns):
                 add("\n", learned=False)
     for word, token_id, wanted in ((IMAGE, vocabulary.image, 1), (REGION, vocabulary.region, num_marks)):
@@ -106,5 +102,4 @@ def encode_dialogue(
     return Dialogue(
         token_ids=[i for i in ids for _ in range(repeats.get(i, 1))],
         labels=[lab for i, lab in zip(ids, labels, strict=True) for _ in range(repeats.get(i, 1))],
-        num_pix=num_pix,
     )

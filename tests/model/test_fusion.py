@@ -111,7 +111,7 @@ def test_the_printed_equation_lays_marks_over_the_view_they_are_in(row: int, col
             module.bias.zero_()
     views = view_map([0, 1, 2, 3, 4], [0])
     per_view = box.side**2 + 1
-    added = box._aligned_grid(marks_on((row, column)), views, torch.arange(5), 5 * per_view)
+    added = box._aligned_grid(marks_on((row, column)), views, 5 * per_view)
     touched = added[0].unflatten(0, (5, per_view)).norm(dim=-1)
     assert not touched[:, 0].any()  # no mark on global tokens
     assert [bool(view.any()) for view in touched] == [True, *(k == slot for k in range(1, 5))]

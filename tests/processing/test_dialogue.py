@@ -93,10 +93,6 @@ def test_a_question_may_place_marks_and_image_itself():
     assert ids.count(VOCABULARY.region) == 2 * REGION_TOKENS
 
 
-def test_masks_are_counted_in_the_model_s_turns_alone():
-    assert encode("Where?", "<p>ships</p> <pix>, <p>quay</p> <pix>", "More?", "<pix>").num_pix == 3
-
-
 @pytest.mark.parametrize(
     ("question", "num_marks", "sentence"),
     [
