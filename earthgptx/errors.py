@@ -69,6 +69,10 @@ class HashMismatch(EarthGPTXError):
     """A downloaded file is not the one that was pinned."""
 
 
+class WheelUnavailable(EarthGPTXError):
+    """A wheel of the package index cannot be downloaded."""
+
+
 class WeightsUnavailable(EarthGPTXError):
     """Pretrained weights are in no cache and can be fetched from nowhere."""
 

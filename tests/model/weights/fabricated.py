@@ -13,7 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
 from earthgptx.model.efficientnet_lite import Stage
-from earthgptx.model.weights.packages import Package, PinnedFile
+from earthgptx.model.weights.packages import Package
+from earthgptx.wheels import PinnedFile
 
 # ---- DINOv2 in ONNX ----------------------------------------------------------------------------------------
 

