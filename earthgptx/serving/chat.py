@@ -23,7 +23,7 @@ from earthgptx.inference.assistant import Conversation
 from earthgptx.processing.answers import without_tokens
 from earthgptx.serving.asking import Asked, ClientGone, read_marks, sse, submit
 from earthgptx.serving.failures import body_of, request_id_of
-from earthgptx.serving.routes import about, copy_to
+from earthgptx.serving.routes import EVENTS, about, copy_to
 from earthgptx.serving.scenes import StoredScene
 from earthgptx.serving.schemas import REFUSALS, ChatBody, ChatMessage
 from earthgptx.serving.state import Serving, TheServing
@@ -39,7 +39,7 @@ async def models(serving: TheServing) -> dict[str, Any]:
     return {"object": "list", "data": [{"id": name, "object": "model", "created": 0, "owned_by": "earthgptx"}]}
 
 
-@router.post("/chat/completions")
+@router.post("/chat/completions", responses=EVENTS)
 async def complete(body: ChatBody, request: Request, serving: TheServing) -> Any:
     """Answers the last message. The answer's masks come in `choices[0].message.earthgptx`, as `ask` gives them."""
     name = (await about(serving))["model"]

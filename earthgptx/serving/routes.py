@@ -33,6 +33,7 @@ from earthgptx.serving.schemas import (
     OpenByPath,
     SceneBody,
     ScenesBody,
+    content,
 )
 from earthgptx.serving.state import TheServing
 
@@ -49,7 +50,10 @@ TASKS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("Caption the image", "image_caption", {}),
     ("Classify the scene", "scene", {}),
 )
-PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}, "description": "A PNG picture."}}
+PICTURE = content("image/png", "A PNG picture.")
+EVENTS = content("text/event-stream", "The answer, or server-sent events where they were asked for.")
+GEOJSON = content("application/geo+json", "A FeatureCollection.")
+METRICS = content("text/plain", "Prometheus' text format.")
 UPLOAD_DOCUMENT = {
     "requestBody": {
         "required": True,
@@ -83,7 +87,7 @@ async def ready(serving: TheServing) -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.get("/metrics")
+@router.get("/metrics", responses=METRICS, response_class=Response)
 async def metrics(serving: TheServing) -> Response:
     """Numbers for Prometheus."""
     return Response(serving.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -180,7 +184,7 @@ def thumbnail(scene_id: str, serving: TheServing) -> Response:
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
-@router.post("/scenes/{scene_id}/ask", response_model=AnswerBody)
+@router.post("/scenes/{scene_id}/ask", response_model=AnswerBody, responses=EVENTS)
 async def ask(scene_id: str, body: AskBody, request: Request, serving: TheServing) -> Any:
     """Asks; as JSON when the answer is there, or word by word as server-sent events."""
     stored = serving.scenes.get(scene_id)
@@ -220,7 +224,7 @@ def answer_json(scene_id: str, answer_id: str, serving: TheServing) -> Any:
     return JSONResponse(serving.scenes.get(scene_id).answer_json(answer_id))
 
 
-@router.get("/scenes/{scene_id}/answers/{answer_id}.geojson", response_class=Response)
+@router.get("/scenes/{scene_id}/answers/{answer_id}.geojson", responses=GEOJSON, response_class=Response)
 def answer_geojson(scene_id: str, answer_id: str, serving: TheServing) -> Response:
     """Marks and masks as a FeatureCollection, in degrees where the scene has a georeference."""
     collection = _answer(serving.scenes.get(scene_id), answer_id).to_geojson()

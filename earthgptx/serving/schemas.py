@@ -58,7 +58,7 @@ class SceneBody(BaseModel):
     notes: list[str]
     is_georeferenced: bool
     crs: str | None
-    bounds_wgs84: tuple[float, float, float, float] | None
+    bounds_wgs84: Annotated[list[float], Field(min_length=4, max_length=4)] | None
     ground_sample_distance: float | None
     num_bands: int
     created: str
@@ -153,6 +153,11 @@ class ChatBody(BaseModel):
     seed: Seed | None = None
     n: Literal[1] | None = None
     stream: bool | None = False
+
+
+def content(media_type: str, about: str) -> dict[int | str, dict[str, Any]]:
+    """The document's entry for an answer that is no JSON."""
+    return {200: {"content": {media_type: {}}, "description": about}}
 
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
