@@ -184,7 +184,7 @@ def _contents(path: Path, keys: CocoKeys, dataset: str, on_broken: OnBroken) -> 
     """Reads the file once from end to end."""
     categories: dict[str, str] = {}
     lists: dict[str, PlaceIndex] = {}
-    for name, elements in members(path):
+    for name, elements, _ in members(path):
         if elements is None or name not in ("images", "categories", *keys.annotations):
             continue
         places = lists.setdefault(name, PlaceIndex())

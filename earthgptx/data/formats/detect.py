@@ -7,12 +7,13 @@ other. Class names are an open vocabulary: they are tidied, never refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from earthgptx.data.annotation_file import read_json
+from earthgptx.data.annotation_file import read_json, text_of
 from earthgptx.data.datasets.class_names import tidied
 from earthgptx.data.formats import coco, dialogues, dota, geojson, labelme, voc, yolo
 from earthgptx.data.formats.folder_layout import (
@@ -23,6 +24,9 @@ from earthgptx.data.formats.folder_layout import (
     split_of,
     uppermost,
 )
+from earthgptx.data.formats.json_stream import members, records
+from earthgptx.data.formats.pairing import file_below
+from earthgptx.data.formats.yolo_splits import image_places, label_folder
 from earthgptx.data.quarantine import OnBroken, refuse
 from earthgptx.data.sample import LabelledImage, Sample
 from earthgptx.data.sensors import SENSORS
@@ -34,7 +38,9 @@ LOOKED_FOR = (
     "and dialogues (.json or .jsonl with conversations)"
 )
 _RASTERS = (".tif", ".tiff")
+_YAMLS = (".yaml", ".yml")
 _Shared = Mapping[str, Any]  # the arguments that every reader takes: dataset and sensor
+_Formats = Callable[[Path], str | None]  # tells in which format a JSON file is
 _SAMPLED = 20  # files of one kind that are opened before another format is tried
 
 
@@ -119,8 +125,9 @@ def own_dataset(path: Path, *, sensor: str, name: str) -> OwnDataset:
     root = path if path.is_dir() else root_around(path)
     files = None if path.is_dir() else [path]
     known = {"dataset": name, "sensor": sensor}
+    formats = cache(_json_format)  # a file is looked into once, whichever formats it may be in
     for format_name, recognise in _RECOGNISERS:
-        parts = recognise(root, files, known)
+        parts = recognise(root, files, known, formats)
         if parts:
             return OwnDataset(name, sensor, path, format_name, tuple(parts), holds_dialogues=format_name == "dialogues")
     for number, unread in enumerate(files or files_below(root, ".json", ".geojson")):
@@ -129,9 +136,9 @@ def own_dataset(path: Path, *, sensor: str, name: str) -> OwnDataset:
     raise MalformedDataset(f"{path} holds no labels in a known format; looked for {LOOKED_FOR}.")
 
 
-def _yolo(root: Path, files: list[Path] | None, known: _Shared) -> list[Part]:
+def _yolo(root: Path, files: list[Path] | None, known: _Shared, formats: _Formats) -> list[Part]:
     """YOLO's folders, where class names stand in a data.yaml or a list."""
-    if files and files[0].suffix.lower() not in (".yaml", ".yml"):
+    if files and files[0].suffix.lower() not in _YAMLS:
         return []
     folders = _label_folders(root, ".txt", _is_yolo_line)
     if not folders:
@@ -142,28 +149,33 @@ def _yolo(root: Path, files: list[Path] | None, known: _Shared) -> list[Part]:
             f"{root} holds labels as YOLO writes them, but no class names; looked for a data.yaml with names, "
             f"and for {', '.join(yolo.NAME_LISTS)}."
         )
-    names = yolo.class_names(named_in)
     kind = yolo.kind_of(path for folder in folders for path in files_below(folder, ".txt"))
-    return [
-        _part(
-            root,
-            folder,
-            partial(yolo.read_folder, folder, image_folder(folder, root), names=names, kind=kind, **known),
-        )
-        for folder in folders
-    ]
+    reader = partial(yolo.read_folder, names=yolo.class_names(named_in), kind=kind, **known)
+    parts = []
+    placed = set()
+    for place in image_places(named_in, root) if named_in.suffix.lower() in _YAMLS else ():
+        labels = label_folder(place.folder)
+        placed.add(labels)
+        read = partial(reader, labels, place.folder, listed=place.listed, split=place.split, name_of=tidied)
+        parts.append(Part(place.split, _relative(root, labels), read))
+    for folder in folders:
+        if not placed & {folder, *folder.parents}:  # the file says nothing of it: its name tells its split
+            parts.append(_part(root, folder, partial(reader, folder, image_folder(folder, root))))
+    return parts
 
 
 def _yolo_names(root: Path, files: list[Path] | None) -> Path | None:
     """The file of the class names: a YAML with names, else a list."""
-    for path in files or files_below(root, ".yaml", ".yml"):
-        if path.suffix.lower() in (".yaml", ".yml") and yolo.yaml_content(path).get("names"):
-            return path
+    for path in files or files_below(root, *_YAMLS):
+        is_meant = files is not None or path.stem.lower() == "data"
+        with suppress(*([] if is_meant else [MalformedDataset])):  # others are of something else, in any state
+            if path.suffix.lower() in _YAMLS and yolo.yaml_content(path).get("names"):
+                return path
     listed = {path.name: path for path in files_below(root, ".txt", ".names", ".labels")}
     return next((listed[name] for name in yolo.NAME_LISTS if name in listed), None)
 
 
-def _dota(root: Path, files: list[Path] | None, known: _Shared) -> list[Part]:
+def _dota(root: Path, files: list[Path] | None, known: _Shared, formats: _Formats) -> list[Part]:
     if files:
         return []
     return [
@@ -172,7 +184,7 @@ def _dota(root: Path, files: list[Path] | None, known: _Shared) -> list[Part]:
     ]
 
 
-def _voc(root: Path, files: list[Path] | None, known: _Shared) -> list[Part]:
+def _voc(root: Path, files: list[Path] | None, known: _Shared, formats: _Formats) -> list[Part]:
     """VOC's folders; lists in ImageSets/Main tell the splits where there are some."""
     if files:
         return []
@@ -191,34 +203,34 @@ def _voc(root: Path, files: list[Path] | None, known: _Shared) -> list[Part]:
     return parts
 
 
-def _coco(root: Path, files: list[Path] | None, known: _Shared) -> list[Part]:
+def _coco(root: Path, files: list[Path] | None, known: _Shared, formats: _Formats) -> list[Part]:
     parts = []
-    for path in _json_files(root, files, _is_coco):
+    for path in _json_files(root, files, "COCO", formats):
         split = split_of(path.relative_to(root)) or "train"
         folders = image_folders(path, root, split)
         parts.append(_part(root, path, partial(coco.read_instances, path, folders, checks_size=True, **known)))
     return parts
 
 
-def _labelme(root: Path, files: list[Path] | None, known: _Shared) -> list[Part]:
+def _labelme(root: Path, files: list[Path] | None, known: _Shared, formats: _Formats) -> list[Part]:
     if files:
         path = files[0]
         reader = partial(labelme.read_folder, path.parent, names=[path.stem], **known)
-        is_one = path.suffix.lower() == ".json" and _is_labelme(_content(path))
+        is_one = path.suffix.lower() == ".json" and formats(path) == "LabelMe"
         return [_part(root, path, reader)] if is_one else []
-    folders = _folders_of(files_below(root, ".json"), lambda path: _is_labelme(_content(path)))
+    folders = _folders_of(files_below(root, ".json"), lambda path: formats(path) == "LabelMe")
     return [
         _part(root, folder, partial(labelme.read_folder, folder, images=(image_folder(folder, root), root), **known))
         for folder in folders
     ]
 
 
-def _geojson(root: Path, files: list[Path] | None, known: _Shared) -> list[Part]:
-    found = _json_files(root, files, _is_geojson)
+def _geojson(root: Path, files: list[Path] | None, known: _Shared, formats: _Formats) -> list[Part]:
+    found = _json_files(root, files, "GeoJSON", formats)
     return [_part(root, path, partial(geojson.read_scene, path, _raster_of(path, root), **known)) for path in found]
 
 
-def _dialogues(root: Path, files: list[Path] | None, known: _Shared) -> list[Part]:
+def _dialogues(root: Path, files: list[Path] | None, known: _Shared, formats: _Formats) -> list[Part]:
     parts = []
     for path in files or files_below(root, ".json", ".jsonl"):
         record = _first_record(path) if path.suffix.lower() in (".json", ".jsonl") else None
@@ -231,7 +243,7 @@ def _dialogues(root: Path, files: list[Path] | None, known: _Shared) -> list[Par
     return parts
 
 
-_Recogniser = Callable[[Path, list[Path] | None, _Shared], list[Part]]
+_Recogniser = Callable[[Path, list[Path] | None, _Shared, _Formats], list[Part]]
 _RECOGNISERS: tuple[tuple[str, _Recogniser], ...] = (
     ("COCO", _coco),
     ("Pascal VOC", _voc),
@@ -270,43 +282,45 @@ def _folders_of(files: Iterator[Path], is_label: Callable[[Path], bool]) -> list
     return uppermost(folder for folder, paths in by_folder.items() if any(map(is_label, paths[:_SAMPLED])))
 
 
-def _json_files(root: Path, files: list[Path] | None, is_kind: Callable[[Any], bool]) -> list[Path]:
-    """The JSON files of one kind; where the first few are of another one, the rest is not opened."""
+def _json_files(root: Path, files: list[Path] | None, wanted: str, formats: _Formats) -> list[Path]:
+    """The JSON files of one format; where the first few are of another one, the rest is not opened."""
     found: list[Path] = []
     for number, path in enumerate(files or files_below(root, ".json", ".geojson")):
         if path.suffix.lower() not in (".json", ".geojson") or (number >= _SAMPLED and not found):
             continue
-        if is_kind(_content(path)):
+        if formats(path) == wanted:
             found.append(path)
     return found
 
 
-def _content(path: Path) -> Any:
-    """A JSON file's content; None where it is none, which the format's own reader says better."""
-    try:
-        return read_json(path)
-    except MalformedDataset:
-        return None
+def _json_format(path: Path) -> str | None:
+    """Which format a JSON file is in by its outermost names; None where it is in none, or no such file."""
+    names = set()
+    with suppress(MalformedDataset):  # which the format's own reader says better
+        for member in members(path):
+            names.add(member.name)
+            if names >= {"images", "annotations", "categories"}:
+                return "COCO"
+            if names >= {"shapes", "imagePath"}:
+                return "LabelMe"
+            if member.name == "type" and member.value == "FeatureCollection":
+                return "GeoJSON"
+    return None
 
 
 def _first_line(path: Path) -> str:
     """The first line that says something; "" where there is none or the file is no text."""
-    try:
-        with path.open(encoding="utf-8-sig") as lines:
-            said = (line.strip() for line in lines)
-            return next((line for line in said if line and not line.lower().startswith(("imagesource:", "gsd:"))), "")
-    except UnicodeDecodeError:
-        return ""
+    with suppress(MalformedDataset):
+        said = (line.strip() for line in text_of(path).splitlines())
+        return next((line for line in said if line and not line.lower().startswith(("imagesource:", "gsd:"))), "")
+    return ""
 
 
 def _first_record(path: Path) -> Any:
     """The first record of a JSON list or of JSON Lines."""
-    from earthgptx.data.formats.json_stream import records
-
-    try:
-        return next(iter(records(path)), None)
-    except MalformedDataset:
-        return None
+    with suppress(MalformedDataset):
+        return next(records(path), None)
+    return None
 
 
 def _is_yolo_line(line: str) -> bool:
@@ -334,18 +348,6 @@ def _is_voc(path: Path) -> bool:
         return False
 
 
-def _is_coco(content: Any) -> bool:
-    return isinstance(content, dict) and {"images", "annotations", "categories"} <= content.keys()
-
-
-def _is_labelme(content: Any) -> bool:
-    return isinstance(content, dict) and {"shapes", "imagePath"} <= content.keys()
-
-
-def _is_geojson(content: Any) -> bool:
-    return isinstance(content, dict) and content.get("type") == "FeatureCollection"
-
-
 def _raster_of(path: Path, root: Path) -> Path:
     """The GeoTIFF of a GeoJSON file: of the same name, else the only one in its folder or in the root."""
     for folder in dict.fromkeys((path.parent, root)):
@@ -358,6 +360,6 @@ def _raster_of(path: Path, root: Path) -> Path:
 
 def _dialogue_images(record: Mapping[str, Any], path: Path, root: Path) -> Path:
     """The folder in which the first record's image lies; the file's own where it is nowhere."""
-    written = Path(str(record.get("image") or record.get("file_name") or ""))
+    written = str(record.get("image") or record.get("file_name") or "")
     candidates: Sequence[Path] = (path.parent, path.parent / "images", root / "images", root)
-    return next((folder for folder in candidates if written.name and (folder / written).is_file()), candidates[0])
+    return next((folder for folder in candidates if file_below(written, [folder]) is not None), candidates[0])

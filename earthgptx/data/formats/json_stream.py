@@ -55,15 +55,16 @@ def records(path: Path) -> Iterator[Any]:
         text.close_at_end()
 
 
-def members(path: Path) -> Iterator[tuple[str, Iterator[Element] | None]]:
-    """The names in the outermost object of a file, and the records of those that hold a list.
+class Member(NamedTuple):
+    """A name in an object, and what it holds: the elements of a list, to be read before the next member, or a value."""
 
-    Args:
-        path: a JSON object.
+    name: str
+    elements: Iterator[Element] | None
+    value: Any = None
 
-    Yields:
-        A name, and the elements of its list, to be read before the next name is asked for or left; None for what
-        holds no list.
+
+def members(path: Path) -> Iterator[Member]:
+    """What the outermost object of a file holds, in the file's order; elements that nobody reads are passed over.
 
     Raises:
         MalformedDataset: the file does not exist, is no object, or is not JSON.
@@ -83,12 +84,11 @@ def members(path: Path) -> Iterator[tuple[str, Iterator[Element] | None]]:
             text.take(":")
             if text.sign() == "[":
                 elements = text.elements()
-                yield name, elements
+                yield Member(name, elements)
                 for _ in elements:  # what was not asked for
                     continue
             else:
-                text.value()
-                yield name, None
+                yield Member(name, None, text.value().value)
         text.take("}")
         text.close_at_end()
 

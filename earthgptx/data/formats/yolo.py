@@ -7,6 +7,7 @@ A folder of labels and one of images come in, labelled images come out; class na
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -81,6 +82,7 @@ def read_folder(
     on_broken: OnBroken = refuse,
     kind: Kind | None = None,
     wanted: Callable[[str], bool] | None = None,
+    listed: Iterable[str] | None = None,
 ) -> Iterator[LabelledImage]:
     """The images of a folder, with the labels of the files of the same names.
 
@@ -96,6 +98,7 @@ def read_folder(
         on_broken: told of every image and object that is left out.
         kind: what lines of eight numbers are; None asks the folder (see `kind_of`).
         wanted: says of a name whether it is read, where several splits share a folder; None reads all.
+        listed: the names of the images to read; None for all.
 
     Raises:
         MalformedDataset: a folder does not exist.
@@ -103,6 +106,12 @@ def read_folder(
     files = files_by_name(labels, ".txt", dataset=dataset, on_broken=on_broken, passed_over=NAME_LISTS)
     pictures = images_by_name(images, dataset, on_broken)
     kind = kind or kind_of(files.values())
+    if listed is not None:
+        chosen = Counter(listed)
+        for name in (name for name, times in chosen.items() if times > 1):
+            on_broken(BrokenItem(dataset, f"image {name}", f"it is listed {chosen[name]} times, and read once."))
+        files = {name: files.get(name, images / name) for name in chosen if name in files or name not in pictures}
+        pictures = {name: pictures[name] for name in chosen if name in pictures}
     if wanted is not None:
         files = {name: path for name, path in files.items() if wanted(name)}
         pictures = {name: path for name, path in pictures.items() if wanted(name)}

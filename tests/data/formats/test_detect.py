@@ -69,10 +69,13 @@ def test_splits_are_told_by_names(tmp_path, path, split):
 
 
 def test_yolo_of_ultralytics_and_of_roboflow(tmp_path):
-    make_yolo(tmp_path / "a", {"train/1": [LINE], "train/2": [LINE], "val/3": [LINE]})
+    yaml = "path: .\ntrain: images/train\nval: images/val\nnames: {0: ship}\n"
+    make_yolo(tmp_path / "a", {"train/1": [LINE], "train/2": [LINE], "val/3": [LINE]}, yaml=yaml)
     found = own(tmp_path / "a")
     assert (found.format, found.splits, found.holds_dialogues) == ("YOLO", ("train", "val"), False)
     assert ids(found) == ["own/train/1", "own/train/2", "own/val/3"]
+    (tmp_path / "a" / "data.yaml").write_text("names: {0: ship}", encoding="utf-8")  # names of folders tell it, too
+    assert ids(own(tmp_path / "a")) == ids(found)
     for split, folder in (("train", "train"), ("val", "valid"), ("test", "test")):
         picture(tmp_path / "b" / folder / "images" / f"{split}.jpg")
         write(tmp_path / "b" / folder / "labels" / f"{split}.txt", LINE)
@@ -81,6 +84,56 @@ def test_yolo_of_ultralytics_and_of_roboflow(tmp_path):
     assert ids(found) == ["own/train/train", "own/val/val", "own/test/test"]
     assert next(found.read("test")).objects[0].label == "large ship"
     assert ids(own(tmp_path / "b" / "data.yaml")) == ids(found)
+
+
+def make_north_and_south(root, yaml):
+    make_yolo(root, {"north/1": [LINE], "north/2": [LINE], "south/3": [LINE]}, yaml=f"names: [ship]\n{yaml}")
+    found = own(root)
+    return {split: [item.path.stem for item in items] for split, items in everything(found).items()}
+
+
+@pytest.mark.parametrize(
+    "yaml",
+    [
+        "train: images/north\nval: images/south",
+        "path: .\ntrain: [images/north]\nvalid: ./images/south",
+        "path: ../somewhere/else\ntrain: images/north\nval: images/south/",
+        "path: /home/them/set\ntrain: ../images/north\nval: images/south\ntest:",
+        "train: north.txt\nval: [south.txt]",
+    ],
+)
+def test_a_data_yaml_tells_the_splits(tmp_path, yaml):
+    (tmp_path / "north.txt").write_text("./images/north/1.jpg\n/home/them/images/north/2.jpg\n", encoding="utf-8")
+    (tmp_path / "south.txt").write_text("images\\south\\3.jpg\r\n", encoding="utf-8")
+    assert make_north_and_south(tmp_path, yaml) == {"train": ["1", "2"], "val": ["3"]}
+
+
+def test_no_image_is_in_two_splits_of_a_data_yaml(tmp_path):
+    assert make_north_and_south(tmp_path, "train: images/north\nval: images/north") == {"train": ["1", "2", "3"]}
+
+
+def test_what_a_data_yaml_names_and_is_not_there_is_left_to_the_folders(tmp_path):
+    assert make_north_and_south(tmp_path, "train: images/east\nval: 7") == {"train": ["1", "2", "3"]}
+
+
+def test_images_that_a_list_names_and_are_not_there_are_reported(tmp_path):
+    (tmp_path / "all.txt").write_text("images/north/1.jpg\nimages/north/9.jpg\nimages/north/1.jpg\n", encoding="utf-8")
+    make_yolo(tmp_path, {"north/1": [LINE]}, yaml="names: [ship]\ntrain: all.txt")
+    broken = []
+    assert [image.id for image in own(tmp_path).read("train", broken.append)] == ["own/train/north/1"]
+    assert [item.reason.split(":")[0] for item in broken] == [
+        "it is listed 2 times, and read once.",
+        "its image does not exist",
+    ]
+
+
+def test_a_yaml_of_something_else_does_not_matter(tmp_path):
+    make_yolo(tmp_path, {"a": [LINE]})
+    write(tmp_path / "compose.yaml", "x: !custom [")
+    assert ids(own(tmp_path)) == ["own/train/a"]
+    write(tmp_path / "data.yaml", "names: [")
+    with pytest.raises(MalformedDataset, match=r"data\.yaml is not YAML"):
+        own(tmp_path)
 
 
 def test_yolo_in_one_folder_with_a_list_of_names(tmp_path):
