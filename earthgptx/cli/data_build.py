@@ -46,14 +46,9 @@ def build_corpus(
 
     Example: earthgptx data build mrsvp --root ../shared/data --out ../mrsvp
     """
-    from earthgptx.data.freeform import NOISES
-    from earthgptx.errors import MissingExtra
-
-    try:
-        from earthgptx.data.corpus.build import build
-    except ModuleNotFoundError as error:
-        raise MissingExtra(f"Building a corpus needs {error.name}: pip install 'earthgptx[data]'.") from error
+    from earthgptx.data.corpus.build import build
     from earthgptx.data.corpus.tiling import Tiling
+    from earthgptx.data.freeform import NOISES
 
     if name not in CORPORA:
         refuse(f"There is no corpus {name!r} to build; there is {', '.join(CORPORA)}.")

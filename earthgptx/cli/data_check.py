@@ -38,14 +38,9 @@ def check_data(
 
     Example: earthgptx data check ../shared/data --json report.json
     """
+    from earthgptx.data.checks.check import Settings, check_corpus, check_root
     from earthgptx.data.corpus.manifest import MANIFEST
-    from earthgptx.errors import MissingExtra
-
-    try:
-        from earthgptx.data.checks.check import Settings, check_corpus, check_root
-        from earthgptx.data.corpus.reader import open_corpus
-    except ModuleNotFoundError as error:
-        raise MissingExtra(f"Checking data needs {error.name}: pip install 'earthgptx[data]'.") from error
+    from earthgptx.data.corpus.reader import open_corpus
 
     check_outputs(geojson=json_file)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())

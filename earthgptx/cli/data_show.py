@@ -60,13 +60,9 @@ def _taken(
     folder: Path,
 ) -> list[Sample]:
     """Samples that were built."""
-    from earthgptx.errors import MissingExtra
+    from earthgptx.data.corpus.pick import pick_samples
+    from earthgptx.data.corpus.reader import open_corpus
 
-    try:
-        from earthgptx.data.corpus.pick import pick_samples
-        from earthgptx.data.corpus.reader import open_corpus
-    except ModuleNotFoundError as error:
-        raise MissingExtra(f"Reading a corpus needs {error.name}: pip install 'earthgptx[data]'.") from error
     return pick_samples(
         open_corpus(corpus),
         split=split,

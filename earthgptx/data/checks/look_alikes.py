@@ -15,7 +15,6 @@ import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import imagehash
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -25,6 +24,12 @@ from earthgptx.data.datasets import SPLITS
 from earthgptx.data.picture_file import is_picture, picture_size
 from earthgptx.data.pixels import pixels_of
 from earthgptx.data.sample import LabelledImage, Sample
+from earthgptx.errors import MissingExtra
+
+try:
+    import imagehash
+except ModuleNotFoundError as error:
+    raise MissingExtra(f"Look-alikes are found by {error.name}: pip install 'earthgptx[data]'.") from error
 
 HASH_DISTANCE = 6  # bits of 64
 LEAST_LIKENESS = 0.9

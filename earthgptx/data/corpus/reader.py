@@ -14,12 +14,15 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
-import fsspec
-from fsspec.core import url_to_fs
-
 from earthgptx.data.corpus.manifest import MANIFEST, Manifest, Shard, parse_manifest
 from earthgptx.data.corpus.shards import Footer, read_rows
-from earthgptx.errors import MalformedCorpus
+from earthgptx.errors import MalformedCorpus, MissingExtra
+
+try:
+    import fsspec
+    from fsspec.core import url_to_fs
+except ModuleNotFoundError as error:
+    raise MissingExtra(f"Corpora are opened by {error.name}: pip install 'earthgptx[data]'.") from error
 
 
 @dataclass(frozen=True)

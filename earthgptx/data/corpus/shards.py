@@ -14,10 +14,13 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from earthgptx.errors import MalformedCorpus, MissingExtra
 
-from earthgptx.errors import MalformedCorpus
+try:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+except ModuleNotFoundError as error:
+    raise MissingExtra(f"The files of a corpus need {error.name}: pip install 'earthgptx[data]'.") from error
 
 ROWS_A_GROUP = 128  # what a reader has to decode at once to get at one row
 _CHUNK = 1 << 20  # bytes hashed at a time
