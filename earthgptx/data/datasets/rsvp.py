@@ -33,7 +33,6 @@ def read(root: Path, split: str, on_broken: OnBroken = refuse) -> Iterator[Sampl
 
     Raises:
         MalformedDataset: the split is not there, or a file is no JSON.
-        MissingExtra: `ijson` is not installed.
     """
     folder = root / "rsvp"
     single = [folder / f"{split}{ending}" for ending in (".json", ".jsonl")]

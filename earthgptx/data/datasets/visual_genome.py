@@ -50,7 +50,6 @@ def read(root: Path, split: str, on_broken: OnBroken = refuse) -> Iterator[Label
 
     Raises:
         MalformedDataset: a needed file is missing, a file is no JSON, or two files list images in different orders.
-        MissingExtra: `ijson` is not installed.
     """
     folder = root / _NAME
     listing = folder / "image_data.json"
