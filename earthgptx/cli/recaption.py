@@ -69,7 +69,7 @@ def recaption(
     """
     from earthgptx.data.recaption.cost import Prices
     from earthgptx.data.recaption.plan import Settings, forecast
-    from earthgptx.data.recaption.reading import Wanted, read_subjects
+    from earthgptx.data.recaption.reading import read_subjects
     from earthgptx.data.recaption.request import Parameters
 
     _check_money(price_in, price_out, budget)
@@ -84,8 +84,15 @@ def recaption(
         asks_refused_again=ask_refused_again,
     )
     broken: list[BrokenItem] = []
-    wanted = Wanted(out / "images", images, split, tuple(only or ()), max_regions)
-    subjects = read_subjects(samples, wanted, broken.append)[:limit]
+    subjects = read_subjects(
+        samples,
+        broken.append,
+        extracted=out / "images",
+        images=images,
+        split=split,
+        only=only or (),
+        max_regions=max_regions,
+    )[:limit]
     if not subjects:
         refuse(f"{samples} holds no image with a labelled object.")
     if dry_run:

@@ -59,8 +59,8 @@ def judged(subject: Subject, reply: Reply, classes: Collection[str]) -> Outcome:
 def reject_record(subject: Subject, outcome: Outcome, key: str) -> dict[str, Any]:
     """The line of the rejects file for an outcome without answer."""
     return {
-        "id": subject.id,
-        "image": subject.image.as_posix(),
+        "id": subject.image.id,
+        "image": subject.image.path.as_posix(),
         "labels": dict(sorted(subject.counts.items())),
         "stage": outcome.stage,
         "reasons": list(outcome.reasons),

@@ -28,8 +28,8 @@ def samples_of(subject: Subject, answer: Answer, *, seed: int = 0) -> Iterator[S
         answer: one that agrees with its labels.
         seed: of the marks, as in `freeform.fixed_mark`, and of the wording.
     """
-    rng = random.Random(f"{seed}/{subject.id}/recaption")
-    whole = Region(mark=Box(0.0, 0.0, float(subject.width), float(subject.height)))
+    rng = random.Random(f"{seed}/{subject.image.id}/recaption")
+    whole = Region(mark=Box(0.0, 0.0, float(subject.image.width), float(subject.image.height)))
     question = phrasing.choose("detailed_caption", rng)
     # No mark, or as often the paper's mark of image-level tasks.
     regions = (whole,) if rng.random() < 0.5 else ()
@@ -56,28 +56,28 @@ def samples_of(subject: Subject, answer: Answer, *, seed: int = 0) -> Iterator[S
 
 def _marked(subject: Subject, numbers: Sequence[int], rng: random.Random, seed: int) -> tuple[Region, ...]:
     """The numbered objects under one of their fixed marks each."""
-    image = subject.labelled_image()
+    image = subject.image
     indices = [subject.marked[number - 1] for number in numbers]
     return tuple(
-        Region(mark=fixed_mark(image, index, rng.choice(FIXED_MARKS), seed=seed), object=subject.objects[index])
+        Region(mark=fixed_mark(image, index, rng.choice(FIXED_MARKS), seed=seed), object=image.objects[index])
         for index in indices
     )
 
 
 def _sample(subject: Subject, task: str, place: int, regions: tuple[Region, ...], turns: tuple[str, str]) -> Sample:
-    question, answer = turns
+    (question, answer), image = turns, subject.image
     return check_sample(
         Sample(
-            id=f"{subject.id}#recaption-{task}-{place}",
-            image=subject.image,
-            sensor=subject.sensor,
-            width=subject.width,
-            height=subject.height,
+            id=f"{image.id}#recaption-{task}-{place}",
+            image=image.path,
+            sensor=image.sensor,
+            width=image.width,
+            height=image.height,
             regions=regions,
             turns=(Turn("user", question), Turn("model", answer)),
             targets=(),
             task=task,
-            window=subject.window,
-            orientation=subject.orientation,
+            window=image.window,
+            orientation=image.orientation,
         )
     )

@@ -108,7 +108,9 @@ def planned(subjects: Sequence[Subject], settings: Settings) -> Iterator[Item]:
     """One item a subject; one whose image cannot be read says so."""
     for subject in subjects:
         question = question_of(subject, settings.parameters)
-        asked = estimate(question, width=subject.width, height=subject.height, num_regions=len(subject.marked))
+        asked = estimate(
+            question, width=subject.image.width, height=subject.image.height, num_regions=len(subject.marked)
+        )
         try:
             yield Item(subject, asked, key=content_key(subject, question))
         except EarthGPTXError as error:
@@ -136,7 +138,9 @@ def split_by_cache(
                 tokens_out=earlier.tokens_out + tokens_out,
                 cost=earlier.cost + settings.prices.of(tokens_in, tokens_out),
             )
-            again = settings.asks_refused_again and judged(item.subject, reply, classes[item.subject.source]).reasons
+            again = (
+                settings.asks_refused_again and judged(item.subject, reply, classes[item.subject.image.dataset]).reasons
+            )
         if reply is None or again:
             open_items.append(item)
     return earlier, open_items

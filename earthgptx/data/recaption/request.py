@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +22,7 @@ from earthgptx.data.sample import LabelledObject
 from earthgptx.data.wording import listed
 from earthgptx.errors import UnreadableImagery
 
-PROMPT_VERSION = 1  # raise it with any change of the words below, of the drawing or of the schema
+DRAWING_VERSION = 1  # raise it when the picture is drawn differently; words and schema are in the key themselves
 
 ResponseFormat = Literal["json_schema", "json_object", "text"]
 
@@ -88,7 +88,7 @@ def question_of(subject: Subject, parameters: Parameters) -> Question:
     """The words for one subject: sensor, numbers with their classes, totals, fields and rules."""
     lines = "\n".join(f"{number}: {item.label}" for number, item in enumerate(subject.numbered, start=1))
     words = (
-        f"This is {_SENSORS[subject.sensor]}. Some objects are outlined and numbered:\n{lines}\n\n"
+        f"This is {_SENSORS[subject.image.sensor]}. Some objects are outlined and numbered:\n{lines}\n\n"
         f"{_totals_in_words(subject)}\n\n{_RULES}"
     )
     if parameters.response_format != "json_schema":
@@ -119,25 +119,19 @@ def content_key(subject: Subject, question: Question) -> str:
     Raises:
         UnreadableImagery: the image file cannot be read.
     """
+    image = subject.image
     try:
-        changed_at = subject.image.stat().st_mtime_ns
-        image = _file_hash(subject.image, changed_at)
+        image_hash = _file_hash(image.path, image.path.stat().st_mtime_ns)
     except OSError as error:
-        raise UnreadableImagery(f"{subject.image} cannot be read: {error.strerror}.") from error
-    parameters = question.parameters
+        raise UnreadableImagery(f"{image.path} cannot be read: {error.strerror}.") from error
     content: dict[str, Any] = {
-        "prompt": PROMPT_VERSION,
-        "system": question.system,
-        "words": question.words,
-        "model": parameters.model,
-        "max_output_tokens": parameters.max_output_tokens,
-        "temperature": parameters.temperature,
-        "response_format": parameters.response_format,
-        "side": parameters.side,
-        "image": image,
-        "sensor": subject.sensor,
-        "window": None if subject.window is None else subject.window.to_json(),
-        "orientation": subject.orientation,
+        "drawing": DRAWING_VERSION,
+        "question": asdict(question),
+        "schema": SCHEMA,
+        "image": image_hash,
+        "sensor": image.sensor,
+        "window": None if image.window is None else image.window.to_json(),
+        "orientation": image.orientation,
         "marks": [_drawn(item) for item in subject.numbered],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -149,7 +143,7 @@ def picture_of(subject: Subject, parameters: Parameters) -> bytes:
     Raises:
         UnreadableImagery, ImageTooLarge, EmptyImagery: as `pixels.pixels_of` has them.
     """
-    pixels = pixels_of(subject.labelled_image())
+    pixels = pixels_of(subject.image)
     marked = draw_set_of_marks(pixels, subject.numbered, side=parameters.side)
     written = io.BytesIO()
     marked.image.save(written, format="PNG")

@@ -19,7 +19,7 @@ from earthgptx.data.recaption.new_samples import samples_of
 from earthgptx.data.recaption.output import OutputFolder, held
 from earthgptx.data.recaption.plan import Item, Settings, planned, split_by_cache
 from earthgptx.data.recaption.reply import Endpoint, NoAnswer, Reply
-from earthgptx.data.recaption.request import PROMPT_VERSION, picture_of, question_of
+from earthgptx.data.recaption.request import DRAWING_VERSION, picture_of, question_of
 from earthgptx.data.recaption.subject import Subject, classes_by_source
 from earthgptx.errors import BudgetSpent, EarthGPTXError, EndpointFailed
 
@@ -215,7 +215,7 @@ class _Run:
         self.endpoint.halt()
 
     def _judged(self, item: Item, reply: Reply) -> Outcome:
-        return judged(item.subject, reply, self.classes[item.subject.source])
+        return judged(item.subject, reply, self.classes[item.subject.image.dataset])
 
     def _write(self) -> None:
         """Writes all outcomes that no earlier item is missing before."""
@@ -251,7 +251,7 @@ class _Run:
         summary, spending = self.summary, self.summary.spending
         return {
             "model": self.settings.parameters.model,
-            "prompt_version": PROMPT_VERSION,
+            "drawing_version": DRAWING_VERSION,
             "images": summary.images,
             "accepted": summary.accepted,
             "rejected": summary.rejected,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from earthgptx.data.corpus.tiling import Tiling, tile
+from earthgptx.data.corpus.tiling import Tiling
+from earthgptx.data.pixels import pixels_of
 from earthgptx.data.quarantine import BrokenItem
-from earthgptx.data.recaption.reading import Wanted, read_subjects
+from earthgptx.data.recaption.reading import read_subjects
 from earthgptx.data.recaption.request import Parameters, picture_of, question_of
-from earthgptx.data.recaption.subject import Subject, classes_by_source, subjects_of, subjects_of_images
+from earthgptx.data.recaption.subject import Subject, classes_by_source, subject_of_image, subjects_of
 from earthgptx.data.sample import LabelledImage, LabelledObject, PixelTarget, Region, Sample, Turn
 from earthgptx.data.sample_file import render, write_samples
 from earthgptx.errors import MalformedCorpus, MalformedDataset
 from earthgptx.shapes import Box
 from tests.fixtures.make_all import make_all
+from tests.fixtures.make_coco import make_ssdd
 from tests.fixtures.make_corpus import make_row, write_corpus
 from tests.fixtures.recaption_scenes import made_sample, made_samples
 
@@ -43,7 +46,7 @@ def made_corpus(folder: Path, rows: list[tuple[str, Sample, bytes | None]], root
 
 def read(path: Path, broken: list[BrokenItem] | None = None, **wanted: Any) -> list[Subject]:
     found: list[BrokenItem] = [] if broken is None else broken
-    return read_subjects(path, Wanted(**{"extracted": Path("never"), **wanted}), found.append)
+    return read_subjects(path, found.append, **{"extracted": Path("never"), **wanted})
 
 
 def test_a_file_is_read_from_its_own_folder_or_another(tmp_path: Path):
@@ -52,19 +55,30 @@ def test_a_file_is_read_from_its_own_folder_or_another(tmp_path: Path):
     path = tmp_path / "lists" / "samples.jsonl"
     write_samples(path, samples, root=tmp_path)
     assert read(path, images=tmp_path) == subjects_of(samples, max_regions=20)
-    assert read(path)[0].image == tmp_path / "lists" / "pictures" / "000.png"
+    assert read(path)[0].image.path == tmp_path / "lists" / "pictures" / "000.png"
     with pytest.raises(MalformedDataset, match="does not exist"):
         read(tmp_path / "none.jsonl")
 
 
-def test_a_corpus_is_read_by_split(tmp_path: Path):
+def test_a_file_has_no_parts_to_choose_from(tmp_path: Path):
+    write_samples(tmp_path / "samples.jsonl", made_samples(tmp_path, 1), root=tmp_path)
+    for part in ({"split": "train"}, {"only": ("made",)}):
+        with pytest.raises(MalformedDataset, match="--split and --only choose from data sets"):
+            read(tmp_path / "samples.jsonl", **part)
+
+
+def test_a_corpus_is_read_by_split_and_data_set(tmp_path: Path):
     samples = made_samples(tmp_path / "pictures", 5)
     rows = [("train" if index < 3 else "val", sample, None) for index, sample in enumerate(samples)]
     corpus = made_corpus(tmp_path / "corpus", rows, tmp_path)
-    assert read(corpus, images=tmp_path) == subjects_of(samples, max_regions=20)
+    assert read(corpus, images=tmp_path, only=("made",)) == subjects_of(samples, max_regions=20)
     assert read(corpus, images=tmp_path, split="val") == subjects_of(samples[3:], max_regions=20)
-    with pytest.raises(MalformedCorpus, match="has no split 'test'; it has train, val"):
+    with pytest.raises(MalformedCorpus, match="nothing of any data set in test; it has made-train, made-val"):
         read(corpus, split="test")
+    with pytest.raises(MalformedCorpus, match="nothing of made, ssdd in any split"):
+        read(corpus, only=("made", "ssdd"))
+    with pytest.raises(MalformedCorpus, match="--images must say where"):
+        read(corpus)
 
 
 def test_embedded_images_are_put_on_disk_once(tmp_path: Path):
@@ -73,20 +87,21 @@ def test_embedded_images_are_put_on_disk_once(tmp_path: Path):
     sample.image.unlink()
     other = replace(sample, id="made/train/x#other")
     corpus = made_corpus(tmp_path / "corpus", [("train", sample, content), ("train", other, content)], tmp_path)
-    (subject,) = read(corpus, images=tmp_path, extracted=tmp_path / "out")
-    assert subject.image.read_bytes() == content
+    (subject,) = read(corpus, extracted=tmp_path / "out")
+    assert subject.image.path.read_bytes() == content
+    assert subject.totals == {"ship": 1}
     assert len(list((tmp_path / "out").iterdir())) == 1
 
 
-def test_an_embedded_window_is_an_image_of_its_own(tmp_path: Path):
+def test_an_embedded_window_is_shown_whole_and_counts_nothing(tmp_path: Path):
     sample = made_sample(tmp_path / "pictures", "x", ("ship",))
-    window = replace(sample, window=Box(0, 0, 64, 64))
+    window = replace(sample, window=Box(100, 100, 164, 164))
     content = sample.image.read_bytes()
     sample.image.unlink()
     corpus = made_corpus(tmp_path / "corpus", [("train", window, content)], tmp_path)
-    (subject,) = read(corpus, images=tmp_path, extracted=tmp_path / "out")
-    assert subject.window is None
-    assert subject.image.read_bytes() == content
+    (subject,) = read(corpus, extracted=tmp_path / "out")
+    assert subject.totals == {}
+    assert np.array_equal(pixels_of(subject.image), np.asarray(Image.open(io.BytesIO(content))))
 
 
 def test_a_folder_of_data_sets_gives_all_labels(tmp_path: Path):
@@ -94,13 +109,39 @@ def test_a_folder_of_data_sets_gives_all_labels(tmp_path: Path):
     broken: list[BrokenItem] = []
     subjects = read(tmp_path, broken, split="train", only=("ssdd", "hituav"))
     assert all("annotation" in item.item and item.reason for item in broken)
-    assert {subject.source for subject in subjects} == {"ssdd", "hituav"}
+    assert {subject.image.dataset for subject in subjects} == {"ssdd", "hituav"}
     assert all(subject.totals == subject.counts for subject in subjects)
-    assert all(subject.id.split("/")[1] == "train" for subject in subjects)
-    with pytest.raises(MalformedDataset, match="nothing of the split 'nowhere'"):
+    assert all(subject.image.id.split("/")[1] == "train" for subject in subjects)
+    with pytest.raises(MalformedDataset, match=r"nothing to caption in nowhere; it holds .*ssdd-train"):
         read(tmp_path, split="nowhere")
     with pytest.raises(MalformedDataset, match="no source named"):
         read(tmp_path, only=("sdd",))
+    with pytest.raises(MalformedDataset, match="does not hold dior"):
+        read(tmp_path, only=("ssdd", "dior"))
+
+
+@pytest.mark.parametrize("shown", [0, 1])
+def test_an_image_with_a_label_left_out_counts_nothing(tmp_path: Path, shown: int):
+    make_ssdd(tmp_path, "train")
+    file = tmp_path / "ssdd" / "instances_train.json"
+    content = json.loads(file.read_text())
+    outside = [[900, 900, 910, 900, 910, 910]]
+    last = content["annotations"][0]
+    content["annotations"].append(
+        {**last, "id": 99, "image_id": content["images"][shown]["id"], "segmentation": outside}
+    )
+    file.write_text(json.dumps(content))
+    broken: list[BrokenItem] = []
+    subjects = read(tmp_path, broken)
+    assert [item.is_empty for item in broken].count(False) == 1
+    assert [bool(subject.totals) for subject in subjects] == [shown != 0, shown != 1]
+
+
+def test_a_data_set_that_labels_a_part_counts_nothing(tmp_path: Path):
+    make_all(tmp_path)
+    subjects = read(tmp_path, only=("sar_acd",))  # chips: not made to be counted
+    assert subjects
+    assert all(subject.totals == {} for subject in subjects)
 
 
 def test_a_folder_with_nothing_in_it(tmp_path: Path):
@@ -108,14 +149,29 @@ def test_a_folder_with_nothing_in_it(tmp_path: Path):
         read(tmp_path)
 
 
-def test_big_images_are_cut_and_their_windows_count_nothing():
-    objects = tuple(LabelledObject(box=Box(x, 10, x + 30, 40), label="ship") for x in (10, 1010, 2900))
-    image = LabelledImage("made/train/big", Path("big.tif"), "made", "sar", 3000, 900, objects)
-    windows = tile(image, Tiling()).images
-    subjects = subjects_of_images([image, *windows], max_regions=20)
-    assert subjects[0].totals == {"ship": 3}
-    assert all(subject.totals == {} for subject in subjects[1:])
-    assert len({subject.id for subject in subjects}) == len(windows) + 1
+def test_big_images_are_cut_and_their_windows_count_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    make_ssdd(tmp_path, "train")
+    monkeypatch.setattr("earthgptx.data.recaption.reading.Tiling", lambda: Tiling(120, 40, 150))
+    subjects = read(tmp_path)
+    assert all(subject.image.window is not None and subject.totals == {} for subject in subjects)
+    assert len({subject.image.id for subject in subjects}) == len(subjects) > 2
+
+
+def test_an_image_of_two_data_sets_is_a_subject_of_each(tmp_path: Path):
+    sample = made_sample(tmp_path, "x", ("ship",))
+    other = replace(made_sample(tmp_path, "x", ("harbor",)), id="other/train/x#made")
+    subjects = subjects_of([sample, other], max_regions=20)
+    assert [set(subject.counts) for subject in subjects] == [{"ship"}, {"harbor"}]
+
+
+def test_numbers_run_down_the_picture_and_objects_keep_their_places():
+    boxes = (Box(50, 50, 60, 60), Box(5, 5, 25, 25), Box(70, 5, 80, 20))
+    objects = tuple(LabelledObject(box=box, label="ship") for box in boxes)
+    image = LabelledImage("made/train/x", Path("x.png"), "made", "sar", 100, 100, objects)
+    subject = subject_of_image(image, max_regions=20, is_counted=True)
+    assert subject.marked == (1, 2, 0)
+    assert subject.image is image
+    assert subject_of_image(image, max_regions=2, is_counted=True).marked == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -155,10 +211,10 @@ def test_subjects_gather_what_all_samples_of_an_image_know(tmp_path: Path):
     parts = [replace(sample, regions=sample.regions[2:3]), masks, caption, replace(sample, regions=sample.regions[1:2])]
     for order in (parts, parts[::-1]):
         (subject,) = subjects_of(order, max_regions=20)
-        assert subject.objects == (one, two, three, four)
+        assert subject.image.objects == (one, two, three, four)
         assert subject.marked == (0, 1, 2, 3)
-        assert subject.id == "made/train/x"
-        assert subject.source == "made"
+        assert subject.image.id == "made/train/x"
+        assert subject.image.dataset == "made"
         assert subject.counts == {"ship": 3, "harbor": 1}
         assert subject.totals == {}
     assert classes_by_source([subject]) == {"made": {"ship", "harbor"}}
@@ -178,8 +234,8 @@ def test_images_without_labels_windows_and_equal_names(tmp_path: Path):
     window = replace(sample, window=Box(0, 0, 32, 32), width=32, height=32)
     other = replace(made_sample(tmp_path / "c", "z", ("ship",)), id=sample.id)
     subjects = subjects_of([sample, bare, window, other], max_regions=20)
-    assert [subject.id for subject in subjects] == ["made/train/x", "made/train/x-2", "made/train/x-3"]
-    assert [subject.window for subject in subjects] == [None, Box(0, 0, 32, 32), None]
+    assert [subject.image.id for subject in subjects] == ["made/train/x", "made/train/x-2", "made/train/x-3"]
+    assert [subject.image.window for subject in subjects] == [None, Box(0, 0, 32, 32), None]
 
 
 def test_pictures_are_png_of_the_asked_size(tmp_path: Path):
@@ -187,5 +243,5 @@ def test_pictures_are_png_of_the_asked_size(tmp_path: Path):
     content = picture_of(subject, Parameters("m", side=448))
     picture = Image.open(io.BytesIO(content))
     assert (picture.format, picture.size, picture.mode) == ("PNG", (448, 448), "RGB")
-    bare = np.asarray(Image.open(subject.image).resize((448, 448), Image.Resampling.LANCZOS))
+    bare = np.asarray(Image.open(subject.image.path).resize((448, 448), Image.Resampling.LANCZOS))
     assert (np.asarray(picture) != bare).any()

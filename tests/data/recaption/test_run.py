@@ -35,11 +35,11 @@ def test_answers_become_samples_of_three_tasks(tmp_path: Path):
     assert {sample.task for sample in samples} == {"image_caption", "region_caption", "relation"}
     assert len({sample.id for sample in samples}) == len(samples)
     for item in items:
-        own = [sample for sample in samples if sample.id.startswith(item.id + "#")]
+        own = [sample for sample in samples if sample.id.startswith(item.image.id + "#")]
         described = [region.object for s in own if s.task == "region_caption" for region in s.regions]
-        assert sorted(o.box.x0 for o in described) == sorted(o.box.x0 for o in item.objects)
+        assert sorted(o.box.x0 for o in described) == sorted(o.box.x0 for o in item.image.objects)
         for sample in own:
-            assert sample.image.resolve() == item.image.resolve()
+            assert sample.image.resolve() == item.image.path.resolve()
             if sample.task == "region_caption":
                 for number, region in enumerate(sample.regions, start=1):
                     assert f"<Region {number}>: A {region.object.label} that" in sample.turns[1].text
@@ -115,7 +115,7 @@ def test_the_order_of_the_answers_changes_nothing(tmp_path: Path):
 def test_the_same_content_is_asked_once(tmp_path: Path):
     copies = [made_sample(tmp_path / name, "same", ("ship", "ship"), seed=5) for name in ("a", "b", "c")]
     items = subjects_of(copies, max_regions=20)
-    assert len({item.id for item in items}) == 3
+    assert len({item.image.id for item in items}) == 3
     with endpoint([Step(hang=0.1)]) as state:
         summary = go(state, items, settings(tmp_path))
         assert len(state.requests) == 1
@@ -204,7 +204,7 @@ def test_answers_behind_the_budget_are_still_written(tmp_path: Path):
         with pytest.raises(BudgetSpent):
             go(state, items, settings(tmp_path, budget=0.01))
         assert len(state.requests) == 3
-    assert {sample.id.split("#")[0] for sample in written(tmp_path)} == {item.id for item in items[3:]}
+    assert {sample.id.split("#")[0] for sample in written(tmp_path)} == {item.image.id for item in items[3:]}
 
 
 def test_an_endpoint_that_refuses_the_key_stops_the_run_and_keeps_what_was_paid(tmp_path: Path):
@@ -240,16 +240,16 @@ def test_refused_answers_are_paid_for_once_more_only_on_request(tmp_path: Path):
 
 def test_images_that_cannot_be_read_are_rejected_and_the_rest_goes_on(tmp_path: Path):
     items = subjects(tmp_path, 4)
-    items[1].image.unlink()
-    items[2].image.write_bytes(b"no picture")
+    items[1].image.path.unlink()
+    items[2].image.path.write_bytes(b"no picture")
     assert forecast(items, settings(tmp_path)).unreadable == 1
     with endpoint() as state:
         summary = go(state, items, settings(tmp_path))
         assert len(state.requests) == 2
     assert (summary.accepted, summary.rejected) == (2, 2)
     assert [(record["id"], record["stage"]) for record in rejects(tmp_path)] == [
-        (items[1].id, "image"),
-        (items[2].id, "image"),
+        (items[1].image.id, "image"),
+        (items[2].image.id, "image"),
     ]
 
 
@@ -285,7 +285,7 @@ def test_a_shorter_run_leaves_no_shard_of_a_longer_one(tmp_path: Path):
         go(state, items, settings(tmp_path, samples_per_shard=2))
         (tmp_path / "out" / "samples-00099.jsonl.partial").write_text("half a li")
         go(state, items[:1], settings(tmp_path, samples_per_shard=2))
-    assert {sample.id.split("#")[0] for sample in written(tmp_path)} == {items[0].id}
+    assert {sample.id.split("#")[0] for sample in written(tmp_path)} == {items[0].image.id}
     assert not list((tmp_path / "out").glob("*.partial"))
 
 

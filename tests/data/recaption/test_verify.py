@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from earthgptx.data.recaption.schema import Answer, RegionDescription, Relationship, parse_answer
 from earthgptx.data.recaption.subject import Subject
 from earthgptx.data.recaption.verify import LARGEST_CLOSED_SET, reasons_against
-from earthgptx.data.sample import LabelledObject
+from earthgptx.data.sample import LabelledImage, LabelledObject
 from earthgptx.shapes import Box
 from tests.fixtures.misbehaving_endpoint import good_answer
 
@@ -27,9 +27,8 @@ def subject(*labels: str) -> Subject:
         LabelledObject(box=Box(20 * index, 10 * index, 20 * index + 8, 10 * index + 6), label=label)
         for index, label in enumerate(labels)
     )
-    totals = tuple(sorted(Counter(labels).items()))
-    marked = tuple(range(len(objects)))
-    return Subject("made/train/1", Path("1.png"), "sar", 400, 300, None, 0, objects, marked, totals)
+    image = LabelledImage("made/train/1", Path("1.png"), "made", "sar", 400, 300, objects)
+    return Subject(image, marked=tuple(range(len(objects))), totals=Counter(labels))
 
 
 def good(item: Subject) -> Answer:
@@ -143,7 +142,7 @@ def test_counts_are_those_of_all_objects_though_the_largest_alone_are_numbered()
 
 
 def test_what_is_not_counted_is_not_to_be_counted():
-    item = replace(PORT, known_totals=(("harbor", 1),))
+    item = replace(PORT, totals={"harbor": 1})
     for said, words in (("Two", "how many there are is not known"), ("Some", ""), ("Several", "")):
         answer = replace(ANSWER, caption=f"{said} ships lie at one harbor {FILLER}.")
         reasons = reasons_against(answer, item, CLASSES)
@@ -151,7 +150,7 @@ def test_what_is_not_counted_is_not_to_be_counted():
 
 
 def test_there_may_be_more_than_are_at_hand():
-    item = replace(PORT, known_totals=(("harbor", 1), ("ship", 7)))
+    item = replace(PORT, totals={"harbor": 1, "ship": 7})
     assert reasons_against(replace(ANSWER, caption=f"Seven ships lie at one harbor {FILLER}."), item, CLASSES) == ()
     assert reasons_against(replace(ANSWER, caption=f"Two ships lie at one harbor {FILLER}."), item, CLASSES)
 
