@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from earthgptx.data.formats import dialogues
+from earthgptx.data.formats.folder_layout import files_below
 from earthgptx.data.quarantine import OnBroken, refuse
 from earthgptx.data.sample import Sample
 from earthgptx.errors import MalformedDataset
@@ -36,11 +37,16 @@ def read(root: Path, split: str, on_broken: OnBroken = refuse) -> Iterator[Sampl
     """
     folder = root / "rsvp"
     single = [folder / f"{split}{ending}" for ending in (".json", ".jsonl")]
-    parts = (folder / split).glob("*.json*") if (folder / split).is_dir() else ()
-    files = [*(path for path in single if path.is_file()), *sorted(parts)]
+    files = [*(path for path in single if path.is_file()), *files_below(folder / split, ".json", ".jsonl")]
     if not files:
         raise MalformedDataset(f"{folder / split} does not exist or holds no JSON, nor does {single[0]} exist.")
     for path in files:
         yield from dialogues.read(
-            path, folder / "images", dataset="rsvp", split=split, sensor="optical", on_broken=on_broken
+            path,
+            folder / "images",
+            dataset="rsvp",
+            split=split,
+            sensor="optical",
+            on_broken=on_broken,
+            name=path.relative_to(folder / split if path not in single else folder).with_suffix("").as_posix(),
         )

@@ -21,6 +21,7 @@ Home: https://homes.cs.washington.edu/~ranjay/visualgenome/
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -40,6 +41,7 @@ _NAME = "visual_genome"
 SPLIT_PATHS = ("visual_genome/image_data.json",)  # every split is drawn from the same files
 NUM_SHARES = 20  # one of them is val, one is test
 MAX_APART = 256  # records of one file that may wait for their image
+MAX_MISSED = 32  # images in a row that may have no record in one file
 MIN_IOU = 0.5  # of a region and the object that its phrase describes
 _FOLDERS = ("VG_100K", "VG_100K_2")
 _WORD = re.compile(r"[a-z0-9']+")
@@ -62,11 +64,17 @@ def read(root: Path, split: str, on_broken: OnBroken = refuse) -> Iterator[Label
             ("region_descriptions", "regions"),
         )
     ]
+    seen: set[int] = set()
     for number, row in enumerate(records(listing), start=1):
         image_id = _image_id(row)
         if image_id is None:
             on_broken(BrokenItem(_NAME, f"{listing} record {number}", "it has no image_id."))
             continue
+        if image_id in seen:
+            if split_of(image_id) == split:
+                on_broken(BrokenItem(_NAME, f"{listing} record {number}", f"image {image_id} is listed a second time."))
+            continue
+        seen.add(image_id)
         written = labels.of(image_id)
         attributes, relations, regions = (other.of(image_id) or () if other else () for other in others)
         if split_of(image_id) != split:
@@ -98,29 +106,36 @@ class _Companion:
         self._key = key
         self._records = records(path)
         self._waiting: dict[int, Sequence[Any]] = {}
+        self._num_missed = 0
         if not path.is_file():
             raise MalformedDataset(f"The annotation file {path} does not exist.")
 
     def of(self, image_id: int) -> Sequence[Any] | None:
-        """What the file lists for an image; None if it has no entry.
+        """What the file lists for an image; None if it has no entry among the next MAX_APART.
 
         Raises:
-            MalformedDataset: the image is not within MAX_APART records, so that the orders must differ.
+            MalformedDataset: MAX_MISSED images in a row have none, so that the orders must differ.
         """
         if image_id in self._waiting:
+            self._num_missed = 0
             return self._waiting.pop(image_id)
-        for record in self._records:
+        while len(self._waiting) < MAX_APART:
+            record = next(self._records, None)
+            if record is None:
+                return None
             found = record.get(self._key) if isinstance(record, Mapping) else None
             items = found if isinstance(found, list) else ()
             if (owner := _image_id(record)) == image_id:
+                self._num_missed = 0
                 return items
             if owner is not None:
                 self._waiting[owner] = items
-            if len(self._waiting) > MAX_APART:
-                raise MalformedDataset(
-                    f"{self._path} lists its images in another order than image_data.json: image {image_id} is not "
-                    f"among the next {MAX_APART}."
-                )
+        self._num_missed += 1
+        if self._num_missed > MAX_MISSED:
+            raise MalformedDataset(
+                f"{self._path} lists its images in another order than image_data.json: image {image_id} and "
+                f"{MAX_MISSED} before it are not among the next {MAX_APART}."
+            )
         return None
 
 
@@ -136,17 +151,25 @@ class _Scene:
 
     def add_objects(self, rows: Sequence[Any], attributes: Sequence[Any]) -> None:
         """Takes the objects and what ``attributes.json`` says of them."""
-        words = {_object_id(row): _texts(row.get("attributes")) for row in attributes if isinstance(row, Mapping)}
         for number, row in enumerate(rows):
-            with self._setting_aside(f"objects.json object {_object_id(row, number)}"):
-                item = self._object(row)
-                self._add(row, replace(item, attributes=words.get(_object_id(row), ())))
+            with self._setting_aside(f"objects.json object {_named(row, 'object_id', number)}"):
+                self._add(row, self._object(row))
+        lost = 0
+        for row in attributes:
+            words = _texts(row.get("attributes")) if isinstance(row, Mapping) else ()
+            position = next((self._index[key] for key in _keys(row) if key in self._index), None)
+            lost += bool(words) and position is None
+            if words and position is not None:
+                item = self._objects[position]
+                self._objects[position] = replace(item, attributes=tuple(dict.fromkeys((*item.attributes, *words))))
+        if lost:
+            reason = f"{lost} of its {len(attributes)} entries describe no object that is read."
+            self._on_broken(BrokenItem(_NAME, f"image {self._image.path.stem}, attributes.json", reason))
 
     def add_relations(self, rows: Sequence[Any]) -> None:
         """Takes the relations, and those of their ends that are not known yet."""
         for number, row in enumerate(rows):
-            named = row.get("relationship_id", row.get("id", number)) if isinstance(row, Mapping) else number
-            with self._setting_aside(f"relationships.json relation {named}"):
+            with self._setting_aside(f"relationships.json relation {_named(row, 'relationship_id', number)}"):
                 if not isinstance(row, Mapping):
                     raise MalformedDataset("a relation is an object with named fields.")
                 predicate = " ".join(str(row.get("predicate") or "").lower().split())
@@ -160,8 +183,7 @@ class _Scene:
     def add_phrases(self, regions: Sequence[Any]) -> None:
         """Gives regions' phrases to the objects that they name and overlap."""
         for number, row in enumerate(regions):
-            named = row.get("region_id", row.get("id", number)) if isinstance(row, Mapping) else number
-            with self._setting_aside(f"region_descriptions.json region {named}"):
+            with self._setting_aside(f"region_descriptions.json region {_named(row, 'region_id', number)}"):
                 if not isinstance(row, Mapping):
                     raise MalformedDataset("a region is an object with named fields.")
                 phrase = " ".join(str(row.get("phrase") or "").split())
@@ -183,18 +205,14 @@ class _Scene:
         return best if best is not None and self._objects[best].box.iou(box) >= MIN_IOU else None
 
     def _end(self, row: Any) -> int:
-        if isinstance(row, Mapping):
-            for key in (_object_id(row), *_merged(row)):
-                if key in self._index:
-                    return self._index[key]
-        return self._add(row, self._object(row))
+        position = next((self._index[key] for key in _keys(row) if key in self._index), None)
+        return self._add(row, self._object(row)) if position is None else position
 
     def _add(self, row: Mapping[str, Any], item: LabelledObject) -> int:
         position = len(self._objects)
         self._objects.append(item)
-        for key in (_object_id(row), *_merged(row)):
-            if key is not None:
-                self._index.setdefault(key, position)
+        for key in _keys(row):
+            self._index.setdefault(key, position)
         return position
 
     def _object(self, row: Any) -> LabelledObject:
@@ -218,7 +236,7 @@ def _image(row: Mapping[str, Any], image_id: int, split: str, folder: Path, list
     url = str(row.get("url", ""))
     folders = sorted(_FOLDERS, key=lambda name: f"/{name}/" not in url)  # that of the address first
     paths = [folder / name / f"{image_id}.jpg" for name in folders]
-    path = next((path for path in paths if path.is_file()), None)
+    path = next((path for path in paths if os.path.isfile(path)), None)
     if path is None:
         raise MalformedDataset(f"its image does not exist: neither {paths[0]} nor {paths[1]} is there.")
     return LabelledImage(
@@ -226,8 +244,8 @@ def _image(row: Mapping[str, Any], image_id: int, split: str, folder: Path, list
         path=path,
         dataset=_NAME,
         sensor="optical",
-        width=extent(dict(row), "width", listing),
-        height=extent(dict(row), "height", listing),
+        width=extent(row, "width", listing),
+        height=extent(row, "height", listing),
     )
 
 
@@ -237,16 +255,22 @@ def _image_id(record: Any) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def _object_id(row: Any, default: Any = None) -> Any:
-    return row.get("object_id", row.get("id", default)) if isinstance(row, Mapping) else default
+def _named(row: Any, key: str, default: int) -> str:
+    """A record's own number, for reports; its place where it has none. The first releases call it ``id``."""
+    return str(row.get(key, row.get("id", default)) if isinstance(row, Mapping) else default)[:40]
 
 
-def _merged(row: Mapping[str, Any]) -> Sequence[Any]:
-    found = row.get("merged_object_ids")
-    return found if isinstance(found, list) else ()
+def _keys(row: Any) -> list[int]:
+    """The numbers under which an object is known: its own, and those of objects that were merged into it."""
+    if not isinstance(row, Mapping):
+        return []
+    merged = row.get("merged_object_ids")
+    keys = [row.get("object_id", row.get("id")), *(merged if isinstance(merged, list) else ())]
+    return [key for key in keys if isinstance(key, int)]
 
 
 def _texts(written: Any) -> tuple[str, ...]:
     """Texts in lower case, each once, without empty ones; nothing where there is no list."""
-    found = [" ".join(str(text).lower().split()) for text in written or () if text] if written != [None] else []
+    texts = [text for text in written if isinstance(text, str)] if isinstance(written, list) else []
+    found = [" ".join(text.lower().split()) for text in texts]
     return tuple(dict.fromkeys(text for text in found if text))

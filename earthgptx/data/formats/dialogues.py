@@ -51,6 +51,7 @@ def read(
     split: str,
     sensor: str,
     on_broken: OnBroken = refuse,
+    name: str | None = None,
 ) -> Iterator[Sample]:
     """The samples of a file of dialogues, in its order; each record tells by its fields which form it has.
 
@@ -58,15 +59,16 @@ def read(
         path: a JSON array or JSON Lines, read record by record.
         images: the folder below which image paths are looked up: as written, then without their first folder,
             their first two, and so on, since releases write the paths of their authors' machines.
-        dataset, split: the first parts of every sample's id; the file's name and the record's number follow.
+        dataset, split: the first parts of every sample's id; a name for the file and the record's number follow.
         sensor: of all images; records of the project's own form name their own.
         on_broken: told of every record that cannot be used.
+        name: for the file, in ids; None for its own without the ending.
 
     Raises:
         MalformedDataset: the file does not exist or is no JSON.
     """
     for number, record in enumerate(records(path), start=1):
-        place = _Place(images, dataset, split, sensor, f"{dataset}/{split}/{path.stem}/{number}")
+        place = _Place(images, dataset, split, sensor, f"{dataset}/{split}/{name or path.stem}/{number}")
         sample: Sample | None = None
         with setting_aside(dataset, f"{path} record {number}", on_broken):
             sample = _sample(record, place)

@@ -82,6 +82,7 @@ def test_files_in_another_order_are_joined_as_long_as_they_are_close(tmp_path, m
         rewrite(tmp_path, name, lambda rows: rows[::-1])
     assert read(tmp_path, "test") == whole
     monkeypatch.setattr(visual_genome, "MAX_APART", 2)
+    monkeypatch.setattr(visual_genome, "MAX_MISSED", 0)
     with pytest.raises(MalformedDataset, match=r"objects\.json lists its images in another order"):
         read(tmp_path, "test")
 
@@ -104,6 +105,50 @@ def test_an_image_without_an_entry_is_reported(tmp_path):
     images, broken = read(tmp_path, "val")
     assert images == []
     assert [item.reason for item in broken] == ["it has no entry in objects.json.", *["it has no image_id."] * 2]
+
+
+def test_one_missing_entry_does_not_lose_the_images_behind_it(tmp_path, monkeypatch):
+    make_visual_genome(tmp_path)
+    monkeypatch.setattr(visual_genome, "MAX_APART", 2)
+    rewrite(tmp_path, "objects", lambda rows: [row for row in rows if row["image_id"] != 1])
+    images, broken = read(tmp_path, "test")
+    assert [image.id for image in images] == ["visual_genome/test/2315361"]
+    assert "it has no entry in objects.json." in [item.reason for item in broken]
+
+
+def test_an_image_listed_twice_is_read_once(tmp_path):
+    make_visual_genome(tmp_path)
+    rewrite(tmp_path, "image_data", lambda rows: [*rows, rows[0]])
+    images, broken = read(tmp_path, "test")
+    assert len(images) == 2
+    assert "image 1 is listed a second time." in [item.reason for item in broken]
+
+
+def test_attributes_find_merged_objects_and_the_lost_ones_are_counted(tmp_path):
+    make_visual_genome(tmp_path)
+    words = [
+        {"object_id": 20090, "attributes": ["Old", "tall"]},  # merged into the man
+        {"object_id": 77, "attributes": ["red"]},
+        {"attributes": ["blue"]},
+        {"object_id": [1], "attributes": "green"},
+        7,
+    ]
+    rewrite(tmp_path, "attributes", lambda rows: [{**row, "attributes": words} for row in rows])
+    (image,), broken = read(tmp_path, "val")
+    assert [item.attributes for item in image.objects] == [("old", "tall"), (), (), ()]
+    assert ("image 20, attributes.json", "2 of its 5 entries describe no object that is read.") in [
+        (item.item, item.reason) for item in broken
+    ]
+
+
+@pytest.mark.parametrize("name", ["objects", "attributes", "relationships", "region_descriptions"])
+@pytest.mark.parametrize("rows", [[None], [[]], ["x"], [{}], [{"object_id": {}}], [{"names": 3, "x": "a"}], 3, None])
+def test_what_is_no_record_is_reported_or_passed_over(tmp_path, name, rows):
+    make_visual_genome(tmp_path)
+    key = "regions" if name == "region_descriptions" else name
+    rewrite(tmp_path, name, lambda entries: [{**entry, key: rows} for entry in entries])
+    images, _ = read(tmp_path, "val")
+    assert len(images) == 1
 
 
 def test_the_first_image_comes_before_the_files_are_read_to_the_end(tmp_path):
