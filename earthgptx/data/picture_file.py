@@ -66,15 +66,23 @@ def read_picture(path: Path, *, max_pixels: int) -> Picture:
         ImageTooLarge: more pixels than `max_pixels`, judged by the header.
         UnreadableImagery: a damaged or truncated file.
     """
-    try:
-        with path.open("rb") as stream:
-            image = _header(stream)
-            check_pixel_count(path.name, width=image.width, height=image.height, max_pixels=max_pixels)
-            image.load()
-    except _DECODING_PROBLEMS as problem:
-        reason = str(problem).rstrip(".")
-        raise UnreadableImagery(f"{path.name} is damaged or cut short: {reason}.") from problem
-    return _picture(image)
+    with path.open("rb") as stream:
+        return _picture(_decoded(stream, path.name, max_pixels))
+
+
+def read_mask(stream: BinaryIO, name: str, *, max_pixels: int) -> NDArray[np.bool_]:
+    """Which pixels of a JPEG or PNG are not black: (height, width).
+
+    Args:
+        stream: the file's bytes.
+        name: of the picture, for messages.
+        max_pixels: refuse larger pictures by their header.
+
+    Raises:
+        ImageTooLarge: more pixels than `max_pixels`, judged by the header.
+        UnreadableImagery: a damaged or truncated picture, or none.
+    """
+    return np.asarray(_decoded(stream, name, max_pixels).convert("L")) > 0
 
 
 def orientation_of(path: Path) -> int:
@@ -105,6 +113,18 @@ def picture_size(path: Path) -> tuple[int, int]:
     except _DECODING_PROBLEMS as problem:
         raise UnreadableImagery(f"{path.name} has a damaged header ({problem}).") from problem
     return (image.height, image.width) if is_on_its_side else (image.width, image.height)
+
+
+def _decoded(stream: BinaryIO, name: str, max_pixels: int) -> Image.Image:
+    """The picture with its pixels."""
+    try:
+        image = _header(stream)
+        check_pixel_count(name, width=image.width, height=image.height, max_pixels=max_pixels)
+        image.load()
+    except _DECODING_PROBLEMS as problem:
+        reason = str(problem).rstrip(".")
+        raise UnreadableImagery(f"{name} is damaged or cut short: {reason}.") from problem
+    return image
 
 
 def _header(stream: BinaryIO) -> Image.Image:

@@ -1,8 +1,8 @@
 """Open Images V7: photographs with boxes, and masks, attributes and relations for a part of them.
 
 The boxes' CSV of the training split has 14.6 million rows, those of an image in a row; it is read image by image and
-never held. The CSVs of masks and of relations are in another order, so an index of 16 bytes a row is made of each (see
-`row_index`; 94 MB for all of train) rather than a database, which would have to be written and cleared away at every
+never held. The CSVs of masks and of relations are in another order, so an index of 20 bytes a row is made of each (see
+`row_index`; 118 MB for all of train) rather than a database, which would have to be written and cleared away at every
 reading. Boxes are fractions of the image, whose size is read from its header. Three rules of ours:
 
 A box around a group (IsGroupOf: more than five of a kind that touch) is no object: it is passed over, and with it the
@@ -30,23 +30,22 @@ Home: https://storage.googleapis.com/openimages/web/index.html
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
-from earthgptx.data.annotation_file import image_size
+from earthgptx.data.annotation_file import decoded, image_size
 from earthgptx.data.datasets import class_names
 from earthgptx.data.formats.placement import numbers, placed_box
 from earthgptx.data.formats.row_index import RowIndex
-from earthgptx.data.mask_outline import polygons_around
+from earthgptx.data.mask_outline import LARGEST_MASK, polygons_around
+from earthgptx.data.picture_file import read_mask
 from earthgptx.data.quarantine import BrokenItem, OnBroken, refuse, setting_aside
 from earthgptx.data.sample import LabelledImage, LabelledObject, Relation
-from earthgptx.errors import MalformedDataset
+from earthgptx.errors import ImageTooLarge, MalformedDataset, UnreadableImagery
 from earthgptx.shapes import Box, Polygon
 
 _NAME = "openimages"
@@ -112,14 +111,18 @@ def read(root: Path, split: str, on_broken: OnBroken = refuse) -> Iterator[Label
         header = _header(boxes)
         column = header.index("ImageID")
         num_images = num_absent = 0
+        seen: set[str] = set()
         for image_id, rows in groupby(_rows(boxes), key=lambda numbered: "".join(numbered[1][column : column + 1])):
             num_images += 1
             picture = files.pictures / f"{image_id}.jpg"
-            if not picture.is_file():
+            if not os.path.isfile(picture):
                 num_absent += 1
                 continue
             size: tuple[int, int] | None = None
             with setting_aside(_NAME, str(picture), on_broken):
+                if image_id in seen:
+                    raise MalformedDataset(f"{boxes.name} has boxes of this image in two places: these are left out.")
+                seen.add(image_id)
                 size = image_size(picture)
             if size is not None:
                 labelled = {f"{boxes} line {number}": dict(zip(header, row, strict=False)) for number, row in rows}
@@ -185,14 +188,14 @@ def _add_mask(row: Mapping[str, str], folder: Path, found: _Found) -> None:
     if position is None:
         return
     name = row.get("MaskPath", "")
-    path = next((path for path in (folder / name, folder / name[:1] / name) if path.is_file()), None)
+    path = next((path for path in (folder / name, folder / name[:1] / name) if os.path.isfile(path)), None)
     if path is None:
         raise MalformedDataset(f"the mask does not exist: neither {folder} nor {folder / name[:1]} holds it.")
     try:
-        with Image.open(path) as opened:
-            mask = np.asarray(opened.convert("L")) > 0
-    except OSError as error:
-        raise MalformedDataset(f"the mask {path} cannot be read: {error}.") from error
+        with path.open("rb") as stream:
+            mask = read_mask(stream, name, max_pixels=LARGEST_MASK)
+    except (OSError, UnreadableImagery, ImageTooLarge) as error:
+        raise MalformedDataset(f"the mask {path} cannot be read: {error}") from error
     outlines = polygons_around(mask)
     if not outlines:
         raise MalformedDataset(f"the mask of {mask.shape[1]} x {mask.shape[0]} pixels is empty.")
@@ -250,13 +253,11 @@ def _adjectives(path: Path) -> dict[str, str]:
 
 def _described(path: Path) -> dict[str, str]:
     """Names by code; the oldest of these files have no header."""
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        return {row[0]: row[1] for row in csv.reader(lines) if len(row) > 1 and row[0].startswith("/")}
+    return {row[0]: row[1] for _, row in _read(path) if len(row) > 1 and row[0].startswith("/")}
 
 
 def _header(path: Path) -> list[str]:
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        header = next(csv.reader(lines), [])
+    header = next((row for _, row in _read(path)), [])
     lacking = [name for name in _NEEDED if name not in header]
     if lacking:
         raise MalformedDataset(f"{path} has no column {', '.join(lacking)}; it has {', '.join(header) or 'none'}.")
@@ -265,12 +266,23 @@ def _header(path: Path) -> list[str]:
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The rows of the boxes' CSV with their line numbers, one at a time."""
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.reader(lines)
-        next(reader)
-        for row in reader:
-            if row:
-                yield reader.line_num, row
+    yield from islice(_read(path), 1, None)
+
+
+def _read(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The filled rows of a CSV file with the numbers of their lines, its header among them.
+
+    Raises:
+        MalformedDataset: it cannot be read, or is no CSV.
+    """
+    try:
+        with path.open("rb") as lines:
+            reader = csv.reader(decoded(line, path) for line in lines)
+            for row in reader:
+                if row:
+                    yield reader.line_num, row
+    except (OSError, csv.Error) as error:
+        raise MalformedDataset(f"The annotation file {path} is not CSV: {error}.") from error
 
 
 def _first_of(folder: Path, *names: str) -> Path:

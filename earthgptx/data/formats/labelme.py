@@ -14,9 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from earthgptx.data.annotation_file import extent, field, image_size, listed, read_json
 from earthgptx.data.formats.pairing import files_by_name, named_image
 from earthgptx.data.formats.placement import (
@@ -26,10 +23,11 @@ from earthgptx.data.formats.placement import (
     placed_box,
     ribbon,
 )
-from earthgptx.data.mask_outline import polygons_around
+from earthgptx.data.mask_outline import LARGEST_MASK, polygons_around
+from earthgptx.data.picture_file import read_mask
 from earthgptx.data.quarantine import OnBroken, refuse, setting_aside
 from earthgptx.data.sample import LabelledImage, LabelledObject
-from earthgptx.errors import MalformedDataset
+from earthgptx.errors import ImageTooLarge, MalformedDataset, UnreadableImagery
 from earthgptx.shapes import Box, Ellipse, Vertices
 
 POINT_SIZE = 9.0  # pixels: width and height of the square that a point is taken for
@@ -182,10 +180,12 @@ def _points(shape: dict[str, Any]) -> list[tuple[float, float]]:
 def _rings_of_mask(shape: dict[str, Any], points: list[tuple[float, float]]) -> list[Vertices]:
     """The outlines of a mask: a small PNG in base64, whose upper left pixel is the first point's."""
     try:
-        with Image.open(io.BytesIO(base64.b64decode(str(shape.get("mask")), validate=True))) as picture:
-            mask = np.asarray(picture.convert("L")) > 0
-    except (binascii.Error, OSError, ValueError) as error:
-        raise MalformedDataset(f"the shape's mask is no picture: {error}.") from error
+        content = io.BytesIO(base64.b64decode(str(shape.get("mask")), validate=True))
+        mask = read_mask(content, "the shape's mask", max_pixels=LARGEST_MASK)
+    except (binascii.Error, ValueError) as error:
+        raise MalformedDataset(f"the shape's mask is no picture in base64: {error}.") from error
+    except (UnreadableImagery, ImageTooLarge) as error:
+        raise MalformedDataset(str(error)) from error
     left, top = round(points[0][0]), round(points[0][1])
     return [polygon.shifted(left, top).points for polygon in polygons_around(mask)]
 
