@@ -1,4 +1,4 @@
-"""The command line: ask, train, evaluate, weights, data, serve.
+"""The command line: ask, annotate, train, evaluate, weights, data, serve.
 
 Arguments become calls of the package and results become text; nothing is computed here. It is the one folder
 that prints. Every import that costs time stands inside the verb that needs it, so that `--help` is instant.
@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from earthgptx.cli import ask, data, models, serve
+from earthgptx.cli import annotate, ask, data, models, serve
 from earthgptx.cli.speaking import Verbs
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(cls=ask.MarksInOrder)(ask.ask)
+app.command()(annotate.annotate)
 app.command()(models.train)
 app.command(
     add_help_option=False,
