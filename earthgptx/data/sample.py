@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from earthgptx.errors import MalformedDataset
 from earthgptx.shapes import Box, Mark, Polygon, rasterise_polygons
 
+ANYTHING = "anything"  # among the gaps of an image: what is missing may be of any class
+
 _REGION_NUMBER = re.compile(r"<Region (\d+)>")
 _PIX = "<pix>"
 
@@ -109,6 +111,8 @@ class LabelledImage:
         window: the part of the file that this image is, in pixels of the file; None for all of it. Everything else
             here is in the window's own pixels.
         orientation: how its pixels are turned after they are read, see `orientation.oriented`; 0 as on file.
+        gaps: labels of things that the image shows, or may show, beside its objects: what a window shows too little
+            of, and ANYTHING where labels were left out as broken. See `completeness`.
     """
 
     id: str
@@ -123,6 +127,7 @@ class LabelledImage:
     relations: tuple[Relation, ...] = ()
     window: Box | None = None
     orientation: int = 0
+    gaps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

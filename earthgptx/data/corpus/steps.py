@@ -15,20 +15,26 @@ from earthgptx.data.corpus.conversion import Step, image_fault
 from earthgptx.data.corpus.sources import SourceSplit
 from earthgptx.data.corpus.tiling import Tiling, tile
 from earthgptx.data.quarantine import BrokenItem, OnBroken
-from earthgptx.data.sample import LabelledImage, Sample
+from earthgptx.data.sample import ANYTHING, LabelledImage, Sample
 
 _STEPS_A_BATCH = 16
 _REPORTS_A_STEP = 256  # so that a source that is broken from end to end does not pile up
 
 
 def steps_of(split: SourceSplit, limit: int | None, tiling: Tiling, root: Path) -> Iterator[Step]:
-    """The items of a split, big images in windows, each with what was reported since the one before."""
+    """The items of a split, big images in windows, each with what was reported since the one before.
+
+    Readers report what is wrong with an image's labels before they give the image. Reports of other images that were
+    left out come at the same place, so that an image may be said to have gaps that has none.
+    """
     waiting: list[BrokenItem] = []
 
     def report(broken: BrokenItem) -> None:
         waiting.append(broken)
 
     for item in islice(split.read(report), limit):
+        if waiting and isinstance(item, LabelledImage):
+            item = replace(item, gaps=(*item.gaps, ANYTHING))
         for view in _views(item, tiling, root, report):
             yield Step(view, tuple(waiting))
             waiting.clear()

@@ -71,18 +71,20 @@ class Tiles:
 
 @dataclass
 class _Kept:
-    """The objects of one window, and the number that each has in the whole image."""
+    """The objects of one window, the number that each has in the whole image, and labels of what else is seen."""
 
     objects: list[LabelledObject] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
+    gaps: dict[str, None] = field(default_factory=dict)  # keeps the order, once each
 
 
 def tile(image: LabelledImage, tiling: Tiling) -> Tiles:
     """Cuts an image into windows.
 
     A window has the objects whose area it holds enough of, with boxes and outlines cut at its edges, and the
-    relations between them. An object that is cut keeps no rotated box. Captions and scene are the whole image's
-    and are left out, as are descriptions of objects that speak of a place in the image.
+    relations between them. The labels of objects that it shows less of are its gaps. An object that is cut keeps no
+    rotated box. Captions and scene are the whole image's and are left out, as are descriptions of objects that speak
+    of a place in the image.
 
     Args:
         image: not a window itself, and not turned.
@@ -100,15 +102,19 @@ def tile(image: LabelledImage, tiling: Tiling) -> Tiles:
         is_shown = False
         for y0 in _meeting(rows, item.box.y0, item.box.y1, tiling.size):
             for x0 in _meeting(columns, item.box.x0, item.box.x1, tiling.size):
+                group = kept.setdefault((y0, x0), _Kept())
                 part = seen_through(item, _window(image, x0, y0, tiling), tiling.visibility)
-                if part is not None:
-                    group = kept.setdefault((y0, x0), _Kept())
+                if part is None:
+                    group.gaps[item.label] = None
+                else:
                     group.objects.append(part)
                     group.numbers.append(number)
                     is_shown = True
         if not is_shown:
             lost.append(number)
-    images = tuple(_tile(image, _window(image, x0, y0, tiling), kept[y0, x0]) for y0, x0 in sorted(kept))
+    images = tuple(
+        _tile(image, _window(image, x0, y0, tiling), kept[y0, x0]) for y0, x0 in sorted(kept) if kept[y0, x0].objects
+    )
     return Tiles(images=images, lost=tuple(lost))
 
 
@@ -193,6 +199,7 @@ def _tile(image: LabelledImage, window: Box, kept: _Kept) -> LabelledImage:
             if relation.subject in new_number and relation.object in new_number
         ),
         window=window,
+        gaps=tuple(dict.fromkeys((*image.gaps, *kept.gaps))),
     )
 
 

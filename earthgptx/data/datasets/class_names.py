@@ -23,6 +23,7 @@ __all__ = [
     "ClassName",
     "absent_label",
     "canonical",
+    "labels_every_class",
     "may_be_called",
     "plural",
     "tidied",
@@ -54,6 +55,9 @@ _LABELS_OF: dict[str, tuple[str, ...]] = {
 }
 # The sets that share one mixture, in which a "no" question may ask about any class of the sensor.
 _MIXED = ("vhr10", "ssdd", "hituav", "rsicd", "sar_acd", "mstar")
+# Sets that were put together of others, each of which labels only some of the classes: SARDet-100K has images with
+# harbors in them of which nothing but the ships is labelled.
+_PUT_TOGETHER = ("sardet_100k",)
 
 
 def canonical(dataset: str, name: str) -> str:
@@ -117,6 +121,11 @@ def absent_label(sensor: str, present: Collection[str], rng: random.Random, data
         }
     absent = [label for label in weights if label not in present]
     return rng.choices(absent, weights=[weights[label] for label in absent])[0] if absent else None
+
+
+def labels_every_class(dataset: str) -> bool:
+    """Whether an image of the dataset shows nothing of the dataset's classes that has no label."""
+    return dataset not in _PUT_TOGETHER
 
 
 def may_be_called(label: str, word: str) -> bool:

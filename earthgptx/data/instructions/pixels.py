@@ -6,6 +6,7 @@ import random
 from collections import Counter
 
 from earthgptx.data import phrasing
+from earthgptx.data.completeness import lists_all, may_show_more
 from earthgptx.data.datasets.class_names import plural
 from earthgptx.data.instructions.blocks import (
     MAX_REGIONS,
@@ -46,7 +47,7 @@ def segment_region(image: LabelledImage, rng: random.Random, marking: Marking) -
 
 def segment_class(image: LabelledImage, rng: random.Random, marking: Marking) -> Sample | None:
     """One mask of everything of a class."""
-    groups = outlined_groups(image)
+    groups = {label: items for label, items in outlined_groups(image).items() if lists_all(image, label)}
     if not groups:
         return None
     label = rng.choice(list(groups))
@@ -57,7 +58,7 @@ def segment_class(image: LabelledImage, rng: random.Random, marking: Marking) ->
 
 def grounded_caption(image: LabelledImage, rng: random.Random, marking: Marking) -> Sample | None:
     """A sentence that names every class with its number, each with its mask; the largest area comes first."""
-    groups = outlined_groups(image)
+    groups = {} if image.gaps else outlined_groups(image)
     if not groups or sum(map(len, groups.values())) != len(image.objects):
         return None
     ordered = sorted(groups.items(), key=lambda group: (-sum(item.box.area for item in group[1]), group[0]))
@@ -74,7 +75,9 @@ def grounded_caption(image: LabelledImage, rng: random.Random, marking: Marking)
 def refer(image: LabelledImage, rng: random.Random, marking: Marking) -> Sample | None:
     """The mask of the one object that words refer to: the dataset's own, else words that are unique by rule."""
     described = _own_descriptions(image)
-    outlined = [index for index, item in enumerate(image.objects) if item.has_mask]
+    outlined = [
+        index for index, item in enumerate(image.objects) if item.has_mask and not may_show_more(image, item.label)
+    ]
     choices = {index: described[index] or unique_expressions(image, index) for index in outlined}
     possible = [index for index in outlined if choices[index]]
     if not possible:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
+from collections.abc import Sequence
 
 from earthgptx.data import phrasing
-from earthgptx.data.datasets.class_names import SCENES, absent_label, plural, with_article
+from earthgptx.data.completeness import lists_all, may_show_more
+from earthgptx.data.datasets.class_names import SCENES, absent_label, labels_every_class, plural, with_article
 from earthgptx.data.instructions.blocks import Marking, choose_objects, is_clear, mark, names, one_turn
 from earthgptx.data.sample import LabelledImage, Sample
 from earthgptx.data.wording import position_word
@@ -24,8 +26,8 @@ def count(image: LabelledImage, rng: random.Random, marking: Marking) -> Sample 
 
 def _count_turns(image: LabelledImage, rng: random.Random) -> tuple[str, str] | None:
     counts = Counter(item.label for item in image.objects)
-    countable = [label for label, count in counts.items() if count <= MAX_COUNT]
-    absent = absent_label(image.sensor, counts, rng, image.dataset)
+    countable = [label for label, count in counts.items() if count <= MAX_COUNT and lists_all(image, label)]
+    absent = _absent(image, list(counts), rng)
     if counts and absent is not None and rng.random() < ABSENT_SHARE:
         label = absent
     elif countable:
@@ -50,7 +52,7 @@ def vqa(image: LabelledImage, rng: random.Random, marking: Marking) -> Sample | 
 
 def _vqa_presence(image: LabelledImage, rng: random.Random, marking: Marking) -> Sample | None:
     present = list(dict.fromkeys(item.label for item in image.objects))
-    absent = absent_label(image.sensor, present, rng, image.dataset)
+    absent = _absent(image, present, rng)
     if not present or absent is None:
         return None
     is_yes = rng.random() < 0.5
@@ -75,7 +77,11 @@ def _vqa_identity(image: LabelledImage, rng: random.Random, marking: Marking) ->
 
 def _vqa_position(image: LabelledImage, rng: random.Random, marking: Marking) -> Sample | None:
     counts = Counter(item.label for item in image.objects)
-    single = [item for item in image.objects if counts[item.label] == 1 and is_clear(item, image)]
+    single = [
+        item
+        for item in image.objects
+        if counts[item.label] == 1 and is_clear(item, image) and lists_all(image, item.label)
+    ]
     # A chip is cut around its object: its position says nothing.
     is_chip = len(image.objects) == 1 and image.objects[0].box.area > 0.3 * image.width * image.height
     if not single or is_chip:
@@ -108,6 +114,13 @@ def _vqa_scene(image: LabelledImage, rng: random.Random, marking: Marking) -> Sa
     others = [scene for scene in SCENES.values() if scene != image.scene]
     label = image.scene if is_yes else rng.choice(others)
     return one_turn(image, "vqa", rng, _yes_or_no("vqa_scene", label, is_yes, rng))
+
+
+def _absent(image: LabelledImage, present: Sequence[str], rng: random.Random) -> str | None:
+    """A class of which the image surely shows nothing; None where there is none."""
+    label = absent_label(image.sensor, present, rng, image.dataset)
+    is_sure = label is not None and labels_every_class(image.dataset) and not may_show_more(image, label)
+    return label if is_sure else None
 
 
 def _yes_or_no(kind: str, label: str, is_yes: bool, rng: random.Random, regions: str = "") -> tuple[str, str]:
