@@ -16,7 +16,6 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.staticfiles import StaticFiles
-from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 import earthgptx
@@ -107,12 +106,6 @@ def _add_studio(app: FastAPI) -> None:
         if page.is_file():
             return FileResponse(page, headers={"Cache-Control": "no-cache"})
         return PlainTextResponse("The studio is not in this installation; the API is described at /openapi.json.\n")
-
-    @app.get("/icon.svg", include_in_schema=False)
-    async def icon() -> Response:
-        if not (STUDIO / "icon.svg").is_file():
-            raise HTTPException(404)
-        return FileResponse(STUDIO / "icon.svg")
 
     app.mount("/assets", StaticFiles(directory=STUDIO / "assets", check_dir=False), name="assets")
 

@@ -20,17 +20,12 @@ from earthgptx.inference.assistant import Conversation
 from earthgptx.inference.marks_file import marks_of
 from earthgptx.inference.questions import MAX_MARKS
 from earthgptx.processing.answers import without_tokens
-from earthgptx.serving.failures import body_of
+from earthgptx.serving.failures import ClientGone, body_of
 from earthgptx.serving.scenes import StoredScene
 from earthgptx.serving.worker import Answered, Event, Failed, Job, Sampling, Word, Worker
 from earthgptx.shapes import Mark, mark_from_json
 
 SECONDS_BETWEEN_SIGNS = 1.0  # after which a listener is asked whether it is still there
-_CLOSED = "client closed request"
-
-
-class ClientGone(Exception):  # noqa: N818 - what happened, and nobody is left to be told
-    """The client went away before its answer."""
 
 
 class Asked:
@@ -65,7 +60,7 @@ class Asked:
                 if time.monotonic() - checked >= SECONDS_BETWEEN_SIGNS:  # though words may come all the time
                     checked = time.monotonic()
                     if await request.is_disconnected():
-                        raise ClientGone(_CLOSED)
+                        raise ClientGone
                 try:
                     event = await asyncio.wait_for(self._events.get(), SECONDS_BETWEEN_SIGNS)
                 except TimeoutError:

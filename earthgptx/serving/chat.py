@@ -21,8 +21,8 @@ from earthgptx.data.sensors import check_sensor
 from earthgptx.errors import MalformedRequest, UnknownModel
 from earthgptx.inference.assistant import Conversation
 from earthgptx.processing.answers import without_tokens
-from earthgptx.serving.asking import Asked, ClientGone, read_marks, sse, submit
-from earthgptx.serving.failures import body_of, request_id_of
+from earthgptx.serving.asking import Asked, read_marks, sse, submit
+from earthgptx.serving.failures import ClientGone, body_of, request_id_of
 from earthgptx.serving.routes import EVENTS, about, copy_to
 from earthgptx.serving.scenes import StoredScene
 from earthgptx.serving.schemas import REFUSALS, ChatBody, ChatMessage

@@ -6,7 +6,6 @@ leaves the process: it is written to the log under the request's id.
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import Any
 
@@ -17,8 +16,6 @@ from starlette.exceptions import HTTPException
 
 from earthgptx import errors
 from earthgptx.errors import EarthGPTXError
-
-logger = logging.getLogger(__name__)
 
 # Everything that stands in no row is the request's fault: 422, it was understood and cannot be done.
 STATUS: dict[type[EarthGPTXError], int] = {
@@ -42,6 +39,10 @@ STATUS: dict[type[EarthGPTXError], int] = {
 }
 CODES = {400: "malformed_request", 404: "not_found", 405: "method_not_allowed", 413: "upload_too_large"}
 OUR_FAULT = "The server failed on this request; its log says why under this request_id."
+
+
+class ClientGone(Exception):  # noqa: N818 - what happened, and nobody is left to be told
+    """The client went away before its answer."""
 
 
 def status_of(error: Exception) -> int:
@@ -72,6 +73,11 @@ def headers_of(error: Exception) -> dict[str, str]:
     return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
+def response_to(error: Exception, request_id: str) -> JSONResponse:
+    """What a client is told of an error."""
+    return JSONResponse(body_of(error, request_id), status_of(error), headers_of(error))
+
+
 def request_id_of(request: Request) -> str:
     """The id under which the log speaks of a request."""
     return str(getattr(request.state, "request_id", ""))
@@ -83,15 +89,10 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RecursionError, _of_depth)
-    app.add_exception_handler(Exception, _of_error)
 
 
 async def _of_error(request: Request, error: Exception) -> JSONResponse:
-    request_id = request_id_of(request)
-    status = status_of(error)
-    if status == 500:
-        logger.error("unhandled error", exc_info=error, extra={"request_id": request_id})
-    return JSONResponse(body_of(error, request_id), status, headers_of(error))
+    return response_to(error, request_id_of(request))
 
 
 async def _of_validation(request: Request, error: Exception) -> JSONResponse:

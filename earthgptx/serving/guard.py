@@ -14,20 +14,19 @@ import secrets
 import time
 from urllib.parse import urlsplit
 
-from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from earthgptx.errors import EarthGPTXError, ForeignPage, UploadTooLarge, WrongToken
-from earthgptx.serving.failures import body_of, headers_of, status_of
+from earthgptx.serving.failures import ClientGone, response_to
 from earthgptx.serving.settings import Settings, is_loopback
 from earthgptx.serving.watch import Metrics
 
 logger = logging.getLogger(__name__)
 
 # Nothing of a user's is there, and a page must load before it can ask for the token.
-OPEN_PATHS = frozenset({"/", "/icon.svg", "/health", "/ready", "/api/about", "/openapi.json"})
+OPEN_PATHS = frozenset({"/", "/health", "/ready", "/api/about", "/openapi.json"})
 OPEN_FOLDER = "/assets/"
 IMAGE_PATHS = frozenset({"/scenes", "/v1/chat/completions"})
 SECONDS_BETWEEN_PARTS = 30  # of a body; a client that is slower is sent away
@@ -78,13 +77,14 @@ class Guard:
             self._check(scope, headers)
             limit = self._limit(scope["path"])
             await self._app(scope, _limited(receive, limit), send_on)
+        except ClientGone:
+            return
         except Exception as error:
             if not isinstance(error, EarthGPTXError):
                 logger.exception("a request failed", extra={"request_id": request_id})
             if status:
                 raise  # half an answer was sent: the connection must break, or it would look whole
-            refusal = JSONResponse(body_of(error, request_id), status_of(error), headers_of(error))
-            await refusal(scope, receive, send_on)
+            await response_to(error, request_id)(scope, receive, send_on)
         finally:
             route = getattr(scope.get("route"), "path", "none")
             seconds = time.perf_counter() - started

@@ -298,7 +298,8 @@ class SceneStore:
             pyramid=pyramid,
             max_answers=self._settings.max_answers,
             max_dialogues=self._settings.max_dialogues,
-            keep_seconds=self._settings.scene_seconds,
+            # One that no client sees goes with its request; should that fail, it goes soon after.
+            keep_seconds=self._settings.scene_seconds if is_listed else self._settings.answer_seconds + 60,
             is_listed=is_listed,
         )
         with self._lock:
