@@ -7,6 +7,7 @@ pixels are read is not known here.
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,5 +29,7 @@ def with_image(sample: Sample, image_bytes: bytes, folder: Path) -> Sample:
     suffix = ".png" if is_window else sample.image.suffix
     path = folder / f"{hashlib.blake2b(image_bytes, digest_size=16).hexdigest()}{suffix}"
     if not path.exists():
-        path.write_bytes(image_bytes)
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")  # a half is never taken for an image
+        unfinished.write_bytes(image_bytes)
+        unfinished.replace(path)
     return replace(sample, image=path, window=None)

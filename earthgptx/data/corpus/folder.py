@@ -86,5 +86,8 @@ def versions() -> dict[str, str]:
 def write_whole(path: Path, text: str) -> None:
     """Writes a file that is either the old one or the new one, never a half."""
     unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_text(text, encoding="utf-8")
+    with unfinished.open("w", encoding="utf-8") as opened:
+        opened.write(text)
+        opened.flush()
+        os.fsync(opened.fileno())  # a name must not outlive a power cut without its content
     unfinished.replace(path)
