@@ -36,7 +36,7 @@ def test_it_writes_samples_and_says_what_they_cost(samples: str):
         assert state.keys == [f"Bearer {KEY}"] * 4
     assert result.exit_code == 0, result.output
     out = Path(samples).parent / "out"
-    lines = (out / "samples-00000.jsonl").read_text().splitlines()
+    lines = (out / "samples.jsonl").read_text().splitlines()
     assert f"{len(lines)} samples of 4 images are in {out}." in result.stdout
     assert "4 answers: 4,000 tokens read, 800 written, cost 0.0120" in result.stderr
     for path in [path for path in out.rglob("*") if path.is_file()]:

@@ -16,8 +16,8 @@ from earthgptx.cli.speaking import complain, refuse
 
 if TYPE_CHECKING:
     from earthgptx.data.quarantine import BrokenItem
+    from earthgptx.data.recaption.client import ChatEndpoint
     from earthgptx.data.recaption.plan import Forecast, Settings
-    from earthgptx.data.recaption.reply import Endpoint
     from earthgptx.data.recaption.run import Summary
     from earthgptx.data.recaption.subject import Subject
 
@@ -36,7 +36,6 @@ def recaption(
     split: Annotated[str | None, typer.Option(help="Only this split of data sets or a corpus.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Of a folder, only this data set; repeatable.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many images.")] = None,
-    key_file: Annotated[Path | None, typer.Option(help="Holds the key; else OPENAI_API_KEY does.")] = None,
     price_in: Annotated[float, typer.Option(min=0, help=f"{_PRICE} read.")] = 0.0,
     price_out: Annotated[float, typer.Option(min=0, help=f"{_PRICE} written.")] = 0.0,
     budget: Annotated[
@@ -52,11 +51,7 @@ def recaption(
     response_format: Annotated[
         Literal["json_schema", "json_object", "text"], typer.Option(help="What the endpoint can be asked for.")
     ] = "json_schema",
-    cache: Annotated[Path | None, typer.Option(help="Where answers are kept; OUT/answers if not given.")] = None,
     seed: Annotated[int, typer.Option(help="Of marks and wording.")] = 0,
-    ask_refused_again: Annotated[
-        bool, typer.Option("--ask-refused-again", help="Pay once more for answers that were refused.")
-    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost, and send nothing.")] = False,
 ) -> None:
     """Ask a vision-language model for detailed captions, region descriptions and relations of labelled images.
@@ -76,12 +71,10 @@ def recaption(
     settings = Settings(
         parameters=Parameters(model, max_output_tokens, temperature, response_format, side),
         out=out,
-        cache=cache,
         concurrency=concurrency,
         prices=Prices(price_in, price_out),
         budget=budget,
         seed=seed,
-        asks_refused_again=ask_refused_again,
     )
     broken: list[BrokenItem] = []
     subjects = read_subjects(
@@ -99,10 +92,10 @@ def recaption(
         _show_forecast(forecast(subjects, settings), budget)
         return
 
-    from earthgptx.data.recaption.client import ChatEndpoint, Patience, read_key
+    from earthgptx.data.recaption.client import ChatEndpoint, Patience
 
     patience = Patience(attempts=attempts, timeout=timeout)
-    chat = ChatEndpoint(endpoint, read_key(key_file, dict(os.environ)), patience=patience)
+    chat = ChatEndpoint(endpoint, os.environ.get("OPENAI_API_KEY"), patience=patience)
     _show_summary(_with_progress(subjects, chat, settings, broken), out)
 
 
@@ -114,7 +107,9 @@ def _check_money(price_in: float, price_out: float, budget: float | None) -> Non
         refuse(f"A budget of {budget:g} means nothing without prices: give --price-in and --price-out.")
 
 
-def _with_progress(subjects: list[Subject], chat: Endpoint, settings: Settings, broken: list[BrokenItem]) -> Summary:
+def _with_progress(
+    subjects: list[Subject], chat: ChatEndpoint, settings: Settings, broken: list[BrokenItem]
+) -> Summary:
     """The run, with a bar on stderr: images, accepted, refused, tokens and cost so far."""
     from earthgptx.data.recaption.run import recaption as run
 

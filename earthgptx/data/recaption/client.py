@@ -15,22 +15,25 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from earthgptx.data.recaption.reply import NoAnswer, Reply
+from earthgptx.data.recaption.answers import Reply
 from earthgptx.data.recaption.request import Question
 from earthgptx.data.recaption.schema import SCHEMA, SCHEMA_NAME
 from earthgptx.errors import EndpointFailed, MissingExtra
 
 _LOG = logging.getLogger(__name__)
 
-# Statuses that say "not now": too early, a conflict, too many, and everything that is the server's own fault.
+# Statuses that say "not now": too early, a conflict, too many; so does everything from 500 on.
 _PASSING = frozenset({408, 409, 425, 429})
 # Statuses that speak of this one question; any other one between 400 and 499 speaks of all.
 _OF_ONE_QUESTION = frozenset({400, 413, 415, 422})
 _NO_KEY = "none"  # the client wants one, a server at home does not
+
+
+class NoAnswer(Exception):  # noqa: N818  (a sentence about one question)
+    """One question got no answer, and others may: the message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -52,27 +55,25 @@ class Patience:
     timeout: float = 180.0
 
 
-def read_key(key_file: Path | None, environment: dict[str, str]) -> str | None:
-    """The key: the file's only line, else the environment's OPENAI_API_KEY, else none.
+@dataclass(frozen=True)
+class _Trouble:
+    """Why an attempt failed that another may mend.
 
-    Raises:
-        EndpointFailed: the file holds no key, or cannot be read.
+    Attributes:
+        reason: a clause.
+        was_lost: whether the endpoint may have worked on the question, and bill it.
+        is_unreachable: whether nobody answered the call.
+        retry_after: seconds that the server asks to wait; None where it says nothing.
     """
-    if key_file is None:
-        return environment.get("OPENAI_API_KEY") or None
-    try:
-        key = key_file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise EndpointFailed(f"The key file {key_file} cannot be read: {type(error).__name__}.") from error
-    if not key or len(key.split()) != 1:
-        raise EndpointFailed(
-            f"The key file {key_file} must hold one line with the key; it has {len(key.split())} words."
-        )
-    return key
+
+    reason: str
+    was_lost: bool = False
+    is_unreachable: bool = False
+    retry_after: float | None = None
 
 
 class ChatEndpoint:
-    """One model at one endpoint.
+    """One model at one endpoint; it may be asked from several threads at once.
 
     Args:
         url: up to and including the version, as in http://127.0.0.1:8000/v1.
@@ -82,7 +83,7 @@ class ChatEndpoint:
         rng: of the waits.
 
     Raises:
-        EndpointFailed: the URL is none.
+        EndpointFailed: the URL or the key is none.
         MissingExtra: the `openai` package is not installed.
     """
 
@@ -101,14 +102,14 @@ class ChatEndpoint:
             raise MissingExtra("Asking an endpoint needs the openai package: pip install 'earthgptx[data]'.") from error
         self._openai: Any = openai
         self.url = _checked_url(url)
-        self._key = key
+        self._key = _checked_key(key)
         self._patience = patience
         self._halted = threading.Event()
         self._pause = self._halted.wait if pause is None else pause
         self._rng = random.Random() if rng is None else rng
         self._limit_field = "max_tokens"
         self._client: Any = openai.OpenAI(
-            base_url=self.url, api_key=key or _NO_KEY, max_retries=0, timeout=patience.timeout
+            base_url=self.url, api_key=self._key or _NO_KEY, max_retries=0, timeout=patience.timeout
         )
 
     def halt(self) -> None:
@@ -116,41 +117,34 @@ class ChatEndpoint:
         self._halted.set()
 
     def ask(self, question: Question, picture: bytes, on_lost: Callable[[], None]) -> Reply:
-        """One answer; see `reply.Endpoint`.
+        """One answer.
+
+        Args:
+            question: the words and the parameters.
+            picture: PNG.
+            on_lost: called after each attempt whose answer was lost on the way, since it may have been billed; what
+                it raises ends the attempts.
 
         Raises:
             NoAnswer: the endpoint refused this question, or all attempts met with passing trouble.
             EndpointFailed: it is unreachable, or it refuses the key, the model or the address.
         """
-        reason, is_unreachable = "", False
         for attempt in range(1, self._patience.attempts + 1):
             limit_field = self._limit_field
             try:
                 return self._attempt(question, picture, limit_field)
-            except self._openai.APITimeoutError:
-                reason, wait, is_unreachable = f"no answer within {self._patience.timeout:g} seconds", None, False
-                on_lost()
-            except self._openai.APIConnectionError as error:
-                cause = error.__cause__ or error
-                is_unreachable = type(cause).__name__ == "ConnectError"
-                reason, wait = f"the connection failed ({type(cause).__name__}: {self._without_key(str(cause))})", None
-                if not is_unreachable:  # it was there, and may have worked on the question
-                    on_lost()
-            except self._openai.APIStatusError as error:
-                reason, wait, is_unreachable = (
-                    self._of_status(error, question, limit_field),
-                    _retry_after(error.response),
-                    False,
-                )
-            except (self._openai.APIResponseValidationError, json.JSONDecodeError, _NotACompletion) as error:
-                reason, wait, is_unreachable = f"the reply is no chat completion ({_first_line(error)})", None, False
+            except (self._openai.OpenAIError, json.JSONDecodeError, _NotACompletion) as error:
+                failure = error
+            # Outside the block: the client's own words may hold the key, and would be in the traceback.
+            trouble = self._trouble(failure, question, limit_field)
+            if trouble.was_lost:
                 on_lost()
             if self._halted.is_set() or attempt == self._patience.attempts:
                 break
-            self._wait(attempt, wait, reason)
-        if is_unreachable:
-            raise EndpointFailed(f"{self.url} cannot be reached after {attempt} attempts: {reason}.")
-        raise NoAnswer(f"No answer after {attempt} of {self._patience.attempts} attempts: {reason}.")
+            self._wait(attempt, trouble)
+        if trouble.is_unreachable:
+            raise EndpointFailed(f"{self.url} cannot be reached after {attempt} attempts: {trouble.reason}.")
+        raise NoAnswer(f"No answer after {attempt} of {self._patience.attempts} attempts: {trouble.reason}.")
 
     def _attempt(self, question: Question, picture: bytes, limit_field: str) -> Reply:
         parameters = question.parameters
@@ -171,6 +165,21 @@ class ChatEndpoint:
         )
         return _reply(completion)
 
+    def _trouble(self, failure: Exception, question: Question, limit_field: str) -> _Trouble:
+        """What went wrong, where another attempt may help; raises where it cannot."""
+        if isinstance(failure, self._openai.APIStatusError):
+            return _Trouble(self._of_status(failure, question, limit_field), retry_after=_retry_after(failure))
+        if not isinstance(failure, self._openai.APIConnectionError):
+            words = self._without_key(str(failure)) or type(failure).__name__
+            return _Trouble(f"the reply is no chat completion ({words})", was_lost=True)
+        cause = failure.__cause__ or failure
+        is_unreachable = type(cause).__name__ in ("ConnectError", "ConnectTimeout")
+        if isinstance(failure, self._openai.APITimeoutError):
+            reason = f"no answer within {self._patience.timeout:g} seconds"
+        else:
+            reason = f"the connection failed ({type(cause).__name__}: {self._without_key(str(cause))})"
+        return _Trouble(reason, was_lost=not is_unreachable, is_unreachable=is_unreachable)
+
     def _of_status(self, error: Any, question: Question, limit_field: str) -> str:
         """The reason, where another attempt may help; raises where it cannot."""
         status = error.status_code
@@ -188,23 +197,24 @@ class ChatEndpoint:
                 hint = f" (asked for {question.parameters.response_format}; --response-format has others)"
             raise NoAnswer(f"The endpoint refused the question{hint}: {said}.")
         if status in (401, 403):
-            key = "the key was refused" if self._key else "no key was given (OPENAI_API_KEY or --key-file)"
+            key = "the key was refused" if self._key else "no key was given (OPENAI_API_KEY holds none)"
             raise EndpointFailed(f"{self.url}: {key}; {said}.")
         if status == 404:
             raise EndpointFailed(f"{self.url} has no model {question.parameters.model!r} or is no endpoint; {said}.")
         raise EndpointFailed(f"{self.url} cannot be used; {said}.")
 
-    def _wait(self, attempt: int, wait: float | None, reason: str) -> None:
-        patience = self._patience
+    def _wait(self, attempt: int, trouble: _Trouble) -> None:
+        patience, wait = self._patience, trouble.retry_after
         longest = min(patience.longest_wait, patience.first_wait * 2 ** (attempt - 1))
         seconds = longest * (1 - 0.5 * self._rng.random())
         if wait is not None:
             if wait > patience.longest_retry_after:
                 raise EndpointFailed(
-                    f"{self.url} asks to wait {wait:g} seconds, more than {patience.longest_retry_after:g}; {reason}."
+                    f"{self.url} asks to wait {wait:.0f} seconds, more than {patience.longest_retry_after:g}; "
+                    f"{trouble.reason}."
                 )
             seconds = max(wait, min(seconds, wait + patience.first_wait))
-        _LOG.info("Attempt %d of %d: %s; the next in %.1f s.", attempt, patience.attempts, reason, seconds)
+        _LOG.info("Attempt %d of %d: %s; the next in %.1f s.", attempt, patience.attempts, trouble.reason, seconds)
         self._pause(seconds)
 
     def _without_key(self, text: str) -> str:
@@ -234,36 +244,41 @@ def _reply(completion: Any) -> Reply:
 
 
 def _checked_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    """The URL, where it is one; it is not repeated where it may hold a secret."""
+    if any(sign in url for sign in "@?#"):
+        raise EndpointFailed("The endpoint's URL holds a name, a password or a query; the key goes to OPENAI_API_KEY.")
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and url.split() == [url]
+    except ValueError:  # a port that is no number, half a bracket
+        is_url = False
+    if not is_url:
         raise EndpointFailed(f"{url!r} is no endpoint; it must look like http://127.0.0.1:8000/v1.")
-    if parts.username or parts.password:
-        raise EndpointFailed("The endpoint's URL holds a name or a password; put the key into OPENAI_API_KEY.")
     return url.rstrip("/")
 
 
-def _retry_after(response: Any) -> float | None:
-    """Seconds that the server asks to wait, in any of the three forms in use; None where it says nothing."""
-    milliseconds = _number(response.headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    value = response.headers.get("retry-after")
-    seconds = _number(value)
-    if seconds is not None or value is None:
-        return seconds
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:  # neither a number nor a date: as if nothing had been said
-        return None
-    return max(0.0, moment.timestamp() - time.time())
+def _checked_key(key: str | None) -> str | None:
+    """The key without space around it; None for an empty one."""
+    key = (key or "").strip()
+    if not (key.isascii() and key.isprintable() and len(key.split()) <= 1):  # no header can hold it
+        raise EndpointFailed("The key in OPENAI_API_KEY is none: there are spaces in it, or signs beyond ASCII.")
+    return key or None
 
 
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text) if text is not None else None
-    except ValueError:
-        return None
-    return value if value is not None and 0 <= value < float("inf") else None
+def _retry_after(error: Any) -> float | None:
+    """Seconds that the server asks to wait, said as a number or as a date; None where it says nothing."""
+    value = error.response.headers.get("retry-after", "")
+    for read in (float, _seconds_until):
+        try:
+            seconds = read(value)
+        except (ValueError, OverflowError):  # not in this form
+            continue
+        return seconds if 0 <= seconds < float("inf") else None
+    return None
+
+
+def _seconds_until(date: str) -> float:
+    return max(0.0, email.utils.parsedate_to_datetime(date).timestamp() - time.time())
 
 
 def _message(error: Any) -> str:
@@ -271,8 +286,3 @@ def _message(error: Any) -> str:
     if isinstance(body, dict) and isinstance(body.get("message"), str):
         return str(body["message"])
     return str(error.message)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines()
-    return lines[0][:200] if lines else type(error).__name__

@@ -10,7 +10,7 @@ import math
 import threading
 from dataclasses import dataclass
 
-from earthgptx.data.recaption.reply import Reply
+from earthgptx.data.recaption.answers import Reply
 from earthgptx.data.recaption.request import Question
 from earthgptx.data.recaption.schema import SCHEMA
 from earthgptx.data.recaption.set_of_marks import picture_size
@@ -89,17 +89,17 @@ class Ledger:
 
     Args:
         prices: of tokens.
-        budget: the most that may be spent, what `earlier` cost included; None for no limit.
-        earlier: what earlier runs paid for answers that are used again.
+        budget: the most that may be spent, `earlier_cost` included; None for no limit.
+        earlier_cost: what earlier runs paid.
     """
 
-    def __init__(self, prices: Prices, budget: float | None, earlier: Spending) -> None:
-        self.prices = prices
-        self.budget = budget
-        self.earlier = earlier
+    def __init__(self, prices: Prices, budget: float | None, earlier_cost: float) -> None:
+        self._prices = prices
+        self._budget = math.inf if budget is None else budget
+        self._earlier_cost = earlier_cost
         self._spent = Spending()
         self._reserved = 0.0
-        self._tightness = 1.0  # of the estimates of the input: raised where a bill was higher
+        self._factor = 1.0  # on the estimates of the input: raised where a bill was higher
         self._lock = threading.Lock()
 
     @property
@@ -110,13 +110,13 @@ class Ledger:
 
     def total_cost(self) -> float:
         """What this run and the earlier ones have paid."""
-        return self.earlier.cost + self.spent.cost
+        return self._earlier_cost + self.spent.cost
 
     def reserve(self, asked: Estimate) -> float | None:
         """Keeps aside what the question may cost at most, and says how much; None where the budget lacks it."""
         with self._lock:
-            most = self._most(asked)
-            if self.budget is not None and self.earlier.cost + self._spent.cost + self._reserved + most > self.budget:
+            most = self._prices.of(math.ceil(asked.tokens_in * self._factor), asked.most_tokens_out)
+            if self._earlier_cost + self._spent.cost + self._reserved + most > self._budget:
                 return None
             self._reserved += most
             return most
@@ -130,29 +130,24 @@ class Ledger:
         """Replaces what was kept aside by the bill; where the endpoint states none, by the estimate."""
         tokens_in, tokens_out = billed(asked, reply)
         with self._lock:
-            self._tightness = max(self._tightness, tokens_in / max(asked.tokens_in, 1))
+            self._factor = max(self._factor, tokens_in / max(asked.tokens_in, 1))
             self._reserved -= reserved
-            self._add(tokens_in, tokens_out, answers=1, lost=0)
+            self._add(tokens_in, tokens_out, answers=1)
 
-    def lose(self, asked: Estimate, reserved: float) -> bool:
+    def lose(self, asked: Estimate) -> bool:
         """Counts an attempt whose reply was lost as paid in full; says whether the budget allows another."""
         with self._lock:
-            self._add(round(asked.tokens_in * self._tightness), asked.most_tokens_out, answers=0, lost=1)
-            if self.budget is None:
-                return True
-            return self.earlier.cost + self._spent.cost + self._reserved <= self.budget
+            self._add(asked.tokens_in, asked.most_tokens_out, lost=1)
+            return self._earlier_cost + self._spent.cost + self._reserved <= self._budget
 
-    def _most(self, asked: Estimate) -> float:
-        return self.prices.of(math.ceil(asked.tokens_in * self._tightness), asked.most_tokens_out)
-
-    def _add(self, tokens_in: int, tokens_out: int, *, answers: int, lost: int) -> None:
+    def _add(self, tokens_in: int, tokens_out: int, *, answers: int = 0, lost: int = 0) -> None:
         spent = self._spent
         self._spent = Spending(
             answers=spent.answers + answers,
             lost=spent.lost + lost,
             tokens_in=spent.tokens_in + tokens_in,
             tokens_out=spent.tokens_out + tokens_out,
-            cost=spent.cost + self.prices.of(tokens_in, tokens_out),
+            cost=spent.cost + self._prices.of(tokens_in, tokens_out),
         )
 
 

@@ -5,15 +5,14 @@ Subjects and kept answers come in; image files are read for their hash only. Not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from earthgptx.data.recaption.cache import AnswerCache
-from earthgptx.data.recaption.cost import Estimate, Prices, Spending, billed, estimate
-from earthgptx.data.recaption.judging import judged
+from earthgptx.data.recaption.answers import AnswerCache
+from earthgptx.data.recaption.cost import Estimate, Prices, billed, estimate
 from earthgptx.data.recaption.request import Parameters, content_key, question_of
-from earthgptx.data.recaption.subject import Subject, classes_by_source
+from earthgptx.data.recaption.subject import Subject
 from earthgptx.errors import EarthGPTXError
 
 
@@ -23,29 +22,45 @@ class Settings:
 
     Attributes:
         parameters: what shapes the answers.
-        out: the folder to write.
-        cache: where answers are kept; `out`/answers if None. Runs may share one.
+        out: the folder to write; answers are kept in it.
         concurrency: questions in flight at once.
         prices, budget: see `cost.Ledger`.
         seed: of marks and wording.
-        samples_per_shard: lines of one file.
-        asks_refused_again: pay once more for answers that were refused.
     """
 
     parameters: Parameters
     out: Path
-    cache: Path | None = None
     concurrency: int = 8
     prices: Prices = field(default_factory=Prices)
     budget: float | None = None
     seed: int = 0
-    samples_per_shard: int = 10_000
-    asks_refused_again: bool = False
 
-    @property
-    def cache_folder(self) -> Path:
-        """Where answers are kept."""
-        return self.out / "answers" if self.cache is None else self.cache
+
+@dataclass(frozen=True)
+class Item:
+    """One subject with all that is known before anything is sent; `trouble` where its image cannot be read."""
+
+    subject: Subject
+    estimate: Estimate
+    key: str = ""
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, and what is done already.
+
+    Attributes:
+        items: one a subject, in their order.
+        to_ask: of them, those without an answer; copies of one image count once.
+        earlier_cost: of the kept answers that are used here, and of all that got lost on the way to this folder.
+        cache: holds the answers.
+    """
+
+    items: tuple[Item, ...]
+    to_ask: tuple[Item, ...]
+    earlier_cost: float
+    cache: AnswerCache
 
 
 @dataclass(frozen=True)
@@ -58,7 +73,7 @@ class Forecast:
         questions: to be paid for; copies of one image count once.
         tokens_in, usual_tokens_out, most_tokens_out: of these questions.
         usual_cost, most_cost: of these questions.
-        earlier_cost: of the answers that are there already.
+        earlier_cost: as in `Plan`.
     """
 
     images: int
@@ -72,75 +87,44 @@ class Forecast:
     earlier_cost: float
 
 
-@dataclass(frozen=True)
-class Item:
-    """One subject with all that is known before anything is sent; `trouble` where its image cannot be read."""
-
-    subject: Subject
-    estimate: Estimate
-    key: str = ""
-    trouble: str = ""
+def make_plan(subjects: Sequence[Subject], settings: Settings) -> Plan:
+    """Finds out what has been answered by earlier runs into the same folder."""
+    cache = AnswerCache(settings.out / "answers")
+    items = tuple(_item(subject, settings.parameters) for subject in subjects)
+    earlier_cost = settings.prices.of(*cache.lost())
+    to_ask: list[Item] = []
+    for item in {item.key: item for item in items if item.key}.values():
+        reply = cache.get(item.key)
+        if reply is None:
+            to_ask.append(item)
+        else:
+            earlier_cost += settings.prices.of(*billed(item.estimate, reply))
+    return Plan(items=items, to_ask=tuple(to_ask), earlier_cost=earlier_cost, cache=cache)
 
 
 def forecast(subjects: Sequence[Subject], settings: Settings) -> Forecast:
-    """Counts what `recaption` would ask and pay, without sending anything."""
-    items = list(planned(subjects, settings))
-    cache = AnswerCache(settings.cache_folder)
-    earlier, open_items = split_by_cache(items, cache, settings, classes_by_source(subjects))
-    tokens_in, usual, most = (
-        sum(getattr(item.estimate, name) for item in open_items)
-        for name in ("tokens_in", "usual_tokens_out", "most_tokens_out")
-    )
+    """Counts what `run.recaption` would ask and pay, without sending anything."""
+    plan = make_plan(subjects, settings)
+    tokens_in = sum(item.estimate.tokens_in for item in plan.to_ask)
+    usual = sum(item.estimate.usual_tokens_out for item in plan.to_ask)
+    most = sum(item.estimate.most_tokens_out for item in plan.to_ask)
     return Forecast(
-        images=len(items),
-        unreadable=sum(1 for item in items if item.trouble),
-        questions=len(open_items),
+        images=len(plan.items),
+        unreadable=sum(1 for item in plan.items if item.trouble),
+        questions=len(plan.to_ask),
         tokens_in=tokens_in,
         usual_tokens_out=usual,
         most_tokens_out=most,
         usual_cost=settings.prices.of(tokens_in, usual),
         most_cost=settings.prices.of(tokens_in, most),
-        earlier_cost=earlier.cost,
+        earlier_cost=plan.earlier_cost,
     )
 
 
-def planned(subjects: Sequence[Subject], settings: Settings) -> Iterator[Item]:
-    """One item a subject; one whose image cannot be read says so."""
-    for subject in subjects:
-        question = question_of(subject, settings.parameters)
-        asked = estimate(
-            question, width=subject.image.width, height=subject.image.height, num_regions=len(subject.marked)
-        )
-        try:
-            yield Item(subject, asked, key=content_key(subject, question))
-        except EarthGPTXError as error:
-            yield Item(subject, asked, trouble=str(error))
-
-
-def split_by_cache(
-    items: Sequence[Item], cache: AnswerCache, settings: Settings, classes: Mapping[str, frozenset[str]]
-) -> tuple[Spending, list[Item]]:
-    """What the answers at hand have cost, and the items that must be asked about, one a key."""
-    earlier = Spending()
-    open_items: list[Item] = []
-    seen: set[str] = {""}  # the key of an item in trouble
-    for item in items:
-        if item.key in seen:
-            continue
-        seen.add(item.key)
-        reply = cache.get(item.key)
-        if reply is not None:
-            tokens_in, tokens_out = billed(item.estimate, reply)
-            earlier = replace(
-                earlier,
-                answers=earlier.answers + 1,
-                tokens_in=earlier.tokens_in + tokens_in,
-                tokens_out=earlier.tokens_out + tokens_out,
-                cost=earlier.cost + settings.prices.of(tokens_in, tokens_out),
-            )
-            again = (
-                settings.asks_refused_again and judged(item.subject, reply, classes[item.subject.image.dataset]).reasons
-            )
-        if reply is None or again:
-            open_items.append(item)
-    return earlier, open_items
+def _item(subject: Subject, parameters: Parameters) -> Item:
+    question = question_of(subject, parameters)
+    asked = estimate(question, width=subject.image.width, height=subject.image.height, num_regions=len(subject.marked))
+    try:
+        return Item(subject, asked, key=content_key(subject, question))
+    except EarthGPTXError as error:
+        return Item(subject, asked, trouble=str(error))

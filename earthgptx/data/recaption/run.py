@@ -8,24 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from earthgptx.data.quarantine import BrokenItem
-from earthgptx.data.recaption.cache import AnswerCache
+from earthgptx.data.recaption.answers import Reply
+from earthgptx.data.recaption.client import ChatEndpoint, NoAnswer
 from earthgptx.data.recaption.cost import Ledger, Spending
-from earthgptx.data.recaption.judging import Outcome, broken_record, judged, reject_record
 from earthgptx.data.recaption.new_samples import samples_of
-from earthgptx.data.recaption.output import OutputFolder, held
-from earthgptx.data.recaption.plan import Item, Settings, planned, split_by_cache
-from earthgptx.data.recaption.reply import Endpoint, NoAnswer, Reply
-from earthgptx.data.recaption.request import DRAWING_VERSION, picture_of, question_of
+from earthgptx.data.recaption.output import OutputFolder, Reject, held
+from earthgptx.data.recaption.plan import Item, Settings, make_plan
+from earthgptx.data.recaption.request import picture_of, question_of
+from earthgptx.data.recaption.schema import Answer, AnswerRefused
 from earthgptx.data.recaption.subject import Subject, classes_by_source
+from earthgptx.data.recaption.verify import accepted
 from earthgptx.errors import BudgetSpent, EarthGPTXError, EndpointFailed
 
 _WRITING_WINDOW = 1000  # answers that may wait in memory for an earlier one
-_FIRST_FAILURES = 3  # in a row, and nothing answered yet: the endpoint is at fault, not the questions
-_LATER_FAILURES = 12
+_FAILURES_IN_A_ROW = 10  # then the endpoint is at fault, not the questions
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Summary:
         kept: answered by an earlier run, or by another copy of the image.
         samples: written.
         spending: of this run.
-        total_cost: with what earlier runs paid for answers used here.
+        total_cost: with what earlier runs paid for answers used here, and for lost ones.
     """
 
     images: int
@@ -49,15 +48,18 @@ class Summary:
     spending: Spending
     total_cost: float
 
-    @property
-    def unasked(self) -> int:
-        """Images that are still open."""
-        return self.images - self.accepted - self.rejected
+
+@dataclass(frozen=True)
+class _Outcome:
+    """An answer to be written, or what is to be said against it; neither for a question that was not asked."""
+
+    answer: Answer | None = None
+    reject: Reject | None = None
 
 
 def recaption(
     subjects: Sequence[Subject],
-    endpoint: Endpoint,
+    endpoint: ChatEndpoint,
     settings: Settings,
     on_progress: Callable[[Summary], None] = lambda summary: None,
     *,
@@ -69,7 +71,7 @@ def recaption(
     paid for is kept, and the next one goes on from there.
 
     Args:
-        subjects: from `subject.subjects_of`.
+        subjects: from `reading.read_subjects`.
         endpoint: asked from `settings.concurrency` threads.
         settings: how.
         on_progress: told after every image.
@@ -83,7 +85,7 @@ def recaption(
     with held(settings.out):
         run = _Run(subjects, endpoint, settings, on_progress)
         for item in broken:
-            run.output.reject(broken_record(item))
+            run.output.reject(Reject(id=item.item, stage="labels", reasons=(item.reason,)))
         return run.finish()
 
 
@@ -93,24 +95,22 @@ class _Run:
     def __init__(
         self,
         subjects: Sequence[Subject],
-        endpoint: Endpoint,
+        endpoint: ChatEndpoint,
         settings: Settings,
         on_progress: Callable[[Summary], None],
     ) -> None:
         self.endpoint, self.settings, self.on_progress = endpoint, settings, on_progress
         self.classes = classes_by_source(subjects)
-        self.cache = AnswerCache(settings.cache_folder)
-        self.items = list(planned(subjects, settings))
-        earlier, to_ask = split_by_cache(self.items, self.cache, settings, self.classes)
-        self.to_ask = {item.key for item in to_ask}
-        self.ledger = Ledger(settings.prices, settings.budget, earlier)
-        self.output = OutputFolder(settings.out, settings.samples_per_shard)
-        self.in_flight: dict[Future[Reply], list[int]] = {}
-        self.outcomes: dict[int, Outcome] = {}
+        plan = make_plan(subjects, settings)
+        self.items, self.cache = plan.items, plan.cache
+        self.ledger = Ledger(settings.prices, settings.budget, plan.earlier_cost)
+        self.output = OutputFolder(settings.out)
+        self.in_flight: dict[Future[Reply], list[int]] = {}  # copies of one image are asked about together
+        self.outcomes: dict[int, _Outcome] = {}
         self.next_to_send = self.next_to_write = 0
+        self.num_accepted = self.num_rejected = self.num_kept = 0
+        self.num_failures = 0  # in a row
         self.stop: EarthGPTXError | None = None
-        self.num_failures = 0
-        self.summary = Summary(len(self.items), 0, 0, 0, 0, Spending(), earlier.cost)
 
     def finish(self) -> Summary:
         """Runs to the end, or to the reason to stop."""
@@ -123,12 +123,13 @@ class _Run:
                     pool.shutdown(cancel_futures=True)
                     raise
         finally:
-            self._write()
-            self._refresh()
-            self.output.close(self._record())
+            summary = self._summary()
+            num_unasked = summary.images - summary.accepted - summary.rejected
+            model = self.settings.parameters.model
+            self.output.close({"model": model, **asdict(summary), "unasked": num_unasked})
         if self.stop is not None:
             raise self.stop
-        return self.summary
+        return summary
 
     def _loop(self, pool: ThreadPoolExecutor) -> None:
         while self.next_to_write < len(self.items):
@@ -138,23 +139,21 @@ class _Run:
                 done, _ = wait(self.in_flight, return_when=FIRST_COMPLETED)
                 for future in done:
                     self._receive(future)
-                self._write()
 
     def _send(self, pool: ThreadPoolExecutor) -> None:
         """Takes items in order until all threads are busy, or too many answers wait for an earlier one."""
         asked = {self.items[indices[0]].key: indices for indices in self.in_flight.values()}
         while self.next_to_send < min(len(self.items), self.next_to_write + _WRITING_WINDOW):
             index, item = self.next_to_send, self.items[self.next_to_send]
-            reply = self.cache.get(item.key) if item.key and item.key not in self.to_ask else None
             if item.trouble:
-                self.outcomes[index] = Outcome(reasons=(item.trouble,), stage="image")
-            elif item.key in asked:  # a copy of an image that is being asked about
+                self.outcomes[index] = _refused(item, "image", item.trouble)
+            elif item.key in asked:
                 asked[item.key].append(index)
-            elif reply is not None:
-                self.summary = replace(self.summary, kept=self.summary.kept + 1)
+            elif (reply := self.cache.get(item.key)) is not None:
+                self.num_kept += 1
                 self.outcomes[index] = self._judged(item, reply)
             elif self.stop is not None:
-                self.outcomes[index] = Outcome()
+                self.outcomes[index] = _Outcome()
             elif len(self.in_flight) >= self.settings.concurrency:
                 return
             else:
@@ -171,7 +170,8 @@ class _Run:
         """In a worker: draws, asks, and keeps the answer before anybody else sees it."""
 
         def on_lost() -> None:
-            if not self.ledger.lose(item.estimate, reserved):
+            self.cache.add_lost(item.estimate.tokens_in, item.estimate.most_tokens_out)
+            if not self.ledger.lose(item.estimate):
                 raise self._budget_spent()
 
         parameters = self.settings.parameters
@@ -181,61 +181,64 @@ class _Run:
         except BaseException:
             self.ledger.release(reserved)
             raise
-        self.cache.put(item.key, reply)
         self.ledger.settle(item.estimate, reserved, reply)
+        self.cache.put(item.key, reply)
         return reply
 
     def _receive(self, future: Future[Reply]) -> None:
+        """Notes what became of a question, for all copies of its image."""
         indices = self.in_flight.pop(future)
-        item = self.items[indices[0]]
+        items = [self.items[index] for index in indices]
         try:
             reply = future.result()
         except (EndpointFailed, BudgetSpent) as error:
             self._halt(error)
-            outcome = Outcome()
+            outcomes = [_Outcome() for _ in items]
         except NoAnswer as error:
             self.num_failures += 1
-            outcome = Outcome(reasons=(str(error),), stage="request")
-            limit = _LATER_FAILURES if self.ledger.spent.answers else _FIRST_FAILURES
-            if self.num_failures >= limit:
+            if self.num_failures >= _FAILURES_IN_A_ROW:
                 self._halt(EndpointFailed(f"{self.num_failures} images in a row got no answer. The last: {error}"))
+            outcomes = [_refused(item, "request", str(error)) for item in items]
         except EarthGPTXError as error:  # the picture cannot be drawn
-            outcome = Outcome(reasons=(str(error),), stage="image")
+            outcomes = [_refused(item, "image", str(error)) for item in items]
         else:
             self.num_failures = 0
-            self.to_ask.discard(item.key)
-            self.summary = replace(self.summary, kept=self.summary.kept + len(indices) - 1)
-            self.outcomes.update({index: self._judged(self.items[index], reply) for index in indices})
-            return
-        self.outcomes.update(dict.fromkeys(indices, outcome))
+            self.num_kept += len(items) - 1
+            outcomes = [self._judged(item, reply) for item in items]
+        self.outcomes.update(zip(indices, outcomes, strict=True))
 
     def _halt(self, error: EarthGPTXError) -> None:
         """Nothing more is sent; what is in flight is waited for."""
         self.stop = self.stop or error
         self.endpoint.halt()
 
-    def _judged(self, item: Item, reply: Reply) -> Outcome:
-        return judged(item.subject, reply, self.classes[item.subject.image.dataset])
+    def _judged(self, item: Item, reply: Reply) -> _Outcome:
+        try:
+            return _Outcome(accepted(reply, item.subject, self.classes[item.subject.image.dataset]))
+        except AnswerRefused as refused:
+            return _refused(item, "answer", *refused.args, answer=reply.text)
 
     def _write(self) -> None:
         """Writes all outcomes that no earlier item is missing before."""
         while self.next_to_write in self.outcomes:
             outcome = self.outcomes.pop(self.next_to_write)
-            item = self.items[self.next_to_write]
             if outcome.answer is not None:
-                for sample in samples_of(item.subject, outcome.answer, seed=self.settings.seed):
+                subject = self.items[self.next_to_write].subject
+                for sample in samples_of(subject, outcome.answer, seed=self.settings.seed):
                     self.output.add(sample)
-                self.summary = replace(self.summary, accepted=self.summary.accepted + 1)
-            elif outcome.reasons:
-                self.output.reject(reject_record(item.subject, outcome, item.key))
-                self.summary = replace(self.summary, rejected=self.summary.rejected + 1)
+                self.num_accepted += 1
+            elif outcome.reject is not None:
+                self.output.reject(outcome.reject)
+                self.num_rejected += 1
             self.next_to_write += 1
-            self._refresh()
-            self.on_progress(self.summary)
+            self.on_progress(self._summary())
 
-    def _refresh(self) -> None:
-        self.summary = replace(
-            self.summary,
+    def _summary(self) -> Summary:
+        return Summary(
+            images=len(self.items),
+            accepted=self.num_accepted,
+            rejected=self.num_rejected,
+            kept=self.num_kept,
             samples=self.output.num_samples,
             spending=self.ledger.spent,
             total_cost=self.ledger.total_cost(),
@@ -247,23 +250,8 @@ class _Run:
             "are spent. All that was paid for is kept; a larger --budget goes on from here."
         )
 
-    def _record(self) -> dict[str, Any]:
-        summary, spending = self.summary, self.summary.spending
-        return {
-            "model": self.settings.parameters.model,
-            "drawing_version": DRAWING_VERSION,
-            "images": summary.images,
-            "accepted": summary.accepted,
-            "rejected": summary.rejected,
-            "unasked": summary.unasked,
-            "samples": summary.samples,
-            "this_run": {
-                "answers_paid": spending.answers,
-                "answers_kept_before": summary.kept,
-                "attempts_lost": spending.lost,
-                "tokens_in": spending.tokens_in,
-                "tokens_out": spending.tokens_out,
-                "cost": round(spending.cost, 6),
-            },
-            "total_cost": round(summary.total_cost, 6),
-        }
+
+def _refused(item: Item, stage: str, *reasons: str, answer: str = "") -> _Outcome:
+    image = item.subject.image
+    labels = dict(sorted(item.subject.counts.items()))
+    return _Outcome(reject=Reject(image.id, stage, reasons, image.path.as_posix(), labels, answer, item.key))

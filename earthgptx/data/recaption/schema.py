@@ -50,7 +50,7 @@ _FENCE = re.compile(r"\A```(?:json)?\s*\n(.*)\n```\Z", re.DOTALL)
 
 
 class AnswerRefused(Exception):  # noqa: N818  (a sentence about the answer, as the package's other errors)
-    """An answer of the model cannot be used; the message is the reason. It is the model's fault, not the user's."""
+    """An answer of the model cannot be used; the arguments are the reasons, a sentence each."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,10 @@ def _text(fields: dict[str, Any], name: str, where: str) -> str:
     value = fields[name]
     if not isinstance(value, str) or not value.strip():
         raise AnswerRefused(f"{name} of {where} is {'empty' if isinstance(value, str) else 'a ' + _kind(value)}.")
-    return " ".join(value.split())
+    tidied = " ".join(value.split())
+    if not tidied.isprintable():
+        raise AnswerRefused(f"{name} of {where} holds a sign that cannot be printed.")
+    return tidied
 
 
 def _number(fields: dict[str, Any], name: str, where: str) -> int:

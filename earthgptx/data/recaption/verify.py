@@ -1,7 +1,7 @@
 """Whether an answer agrees with the labels: every number covered, no class, count or direction that they deny.
 
-An answer and its subject come in, reasons against it go out; none means that it agrees. It can only deny what the
-labels deny: a colour or a purpose is the model's word.
+A reply and its subject come in, an answer or the reasons against it go out. It can only deny what the labels deny: a
+colour or a purpose is the model's word.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
-from earthgptx.data.recaption.schema import Answer, RegionDescription, Relationship
+from earthgptx.data.recaption.answers import Reply
+from earthgptx.data.recaption.schema import Answer, AnswerRefused, RegionDescription, Relationship, parse_answer
 from earthgptx.data.recaption.spoken_counts import Mention, mentions
 from earthgptx.data.recaption.subject import Subject
 from earthgptx.data.sample import LabelledObject
@@ -38,6 +39,33 @@ _DIRECTIONS: tuple[tuple[re.Pattern[str], int, int], ...] = (
     (re.compile(r"\b(?:above|upper)\b"), 1, -1),
     (re.compile(r"\b(?:below|lower)\b"), 1, +1),
 )
+
+
+# Whatever else an endpoint says of the end of an answer, the answer itself shows whether it is whole.
+_NOT_WHOLE = {
+    "length": "The answer was cut at its largest length; --max-output-tokens allows more.",
+    "content_filter": "The model gave no answer: the endpoint's filter stopped it.",
+    "refusal": "The model gave no answer: it refused.",
+}
+
+
+def accepted(reply: Reply, subject: Subject, classes: Collection[str]) -> Answer:
+    """The answer of a reply, if it is whole, in the schema's form and in agreement with the labels.
+
+    Args:
+        reply: what came back.
+        subject, classes: as in `reasons_against`.
+
+    Raises:
+        AnswerRefused: it is not.
+    """
+    if reply.finish_reason in _NOT_WHOLE:
+        raise AnswerRefused(_NOT_WHOLE[reply.finish_reason])
+    answer = parse_answer(reply.text)
+    reasons = reasons_against(answer, subject, classes)
+    if reasons:
+        raise AnswerRefused(*reasons)
+    return answer
 
 
 def reasons_against(answer: Answer, subject: Subject, classes: Collection[str]) -> tuple[str, ...]:

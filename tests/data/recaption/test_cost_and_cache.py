@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earthgptx.data.recaption.cache import AnswerCache
-from earthgptx.data.recaption.cost import Estimate, Ledger, Prices, Spending, billed, estimate, image_tokens
-from earthgptx.data.recaption.reply import Reply
+from earthgptx.data.recaption.answers import AnswerCache, Reply
+from earthgptx.data.recaption.cost import Estimate, Ledger, Prices, billed, estimate, image_tokens
 from earthgptx.data.recaption.request import Parameters, Question
 
 ASKED = Estimate(tokens_in=1000, usual_tokens_out=200, most_tokens_out=500)
@@ -28,7 +27,7 @@ def bill(tokens_in: int | None, tokens_out: int | None, text: str = "") -> Reply
 )
 def test_the_budget_is_never_passed(budget, earlier, steps):
     """As long as no bill is higher than its estimate; then not by more than what is in flight."""
-    ledger = Ledger(Prices(1.0, 10.0), budget, Spending(cost=earlier))
+    ledger = Ledger(Prices(1.0, 10.0), budget, earlier)
     in_flight: list[float] = []
     for step, tokens_in, tokens_out in steps:
         if step == "ask":
@@ -38,13 +37,13 @@ def test_the_budget_is_never_passed(budget, earlier, steps):
             ledger.settle(ASKED, in_flight.pop(), bill(tokens_in, tokens_out))
         elif in_flight and step == "fail":
             ledger.release(in_flight.pop())
-        elif in_flight and not ledger.lose(ASKED, in_flight[-1]):
+        elif in_flight and not ledger.lose(ASKED):
             ledger.release(in_flight.pop())  # no other attempt is made
         assert ledger.total_cost() <= max(budget, earlier) + 1e-9 or ledger.spent.lost
 
 
 def test_one_question_in_flight_keeps_its_money_aside():
-    ledger = Ledger(Prices(1.0, 10.0), 0.0125, Spending())
+    ledger = Ledger(Prices(1.0, 10.0), 0.0125, 0.0)
     first = ledger.reserve(ASKED)
     assert first == pytest.approx(0.006)
     assert ledger.reserve(ASKED) == pytest.approx(0.006)
@@ -57,7 +56,7 @@ def test_one_question_in_flight_keeps_its_money_aside():
 
 
 def test_higher_bills_raise_the_estimates():
-    ledger = Ledger(Prices(1.0, 0.0), 1.0, Spending())
+    ledger = Ledger(Prices(1.0, 0.0), 1.0, 0.0)
     reserved = ledger.reserve(ASKED)
     assert reserved is not None
     ledger.settle(ASKED, reserved, bill(3000, 1))
@@ -65,9 +64,9 @@ def test_higher_bills_raise_the_estimates():
 
 
 def test_without_a_budget_nothing_is_refused():
-    ledger = Ledger(Prices(1e6, 1e6), None, Spending())
+    ledger = Ledger(Prices(1e6, 1e6), None, 0.0)
     assert all(ledger.reserve(ASKED) is not None for _ in range(100))
-    assert ledger.lose(ASKED, 0.0)
+    assert ledger.lose(ASKED)
 
 
 def test_a_bill_that_is_not_stated_is_estimated():
@@ -118,7 +117,24 @@ def test_a_damaged_answer_is_none_and_is_said(tmp_path: Path, content, caplog):
     assert "damaged" in caplog.text
 
 
-def test_a_put_that_fails_leaves_the_old_answer_and_no_litter(tmp_path: Path, monkeypatch):
+def test_any_text_of_a_model_can_be_kept(tmp_path: Path):
+    half_a_pair = "\ud800"  # JSON can say it, UTF-8 cannot
+    cache = AnswerCache(tmp_path)
+    cache.put("ab12", bill(1, 2, half_a_pair))
+    assert cache.get("ab12") == bill(1, 2, half_a_pair)
+
+
+def test_what_was_lost_adds_up_and_half_a_note_is_none(tmp_path: Path):
+    cache = AnswerCache(tmp_path / "answers")
+    assert cache.lost() == (0, 0)
+    cache.add_lost(1000, 500)
+    cache.add_lost(10, 5)
+    with (tmp_path / "answers" / "lost.jsonl").open("a") as notes:
+        notes.write("[1000, 5")
+    assert AnswerCache(tmp_path / "answers").lost() == (1010, 505)
+
+
+def test_a_put_that_fails_leaves_the_old_answer(tmp_path: Path, monkeypatch):
     cache = AnswerCache(tmp_path)
     cache.put("ab12", bill(1, 2))
 
@@ -129,7 +145,7 @@ def test_a_put_that_fails_leaves_the_old_answer_and_no_litter(tmp_path: Path, mo
     with pytest.raises(OSError, match="full"):
         cache.put("ab12", bill(3, 4))
     assert cache.get("ab12") == bill(1, 2)
-    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+    assert len(list(tmp_path.rglob("*.json"))) == 1
 
 
 def test_prices_are_for_a_million():

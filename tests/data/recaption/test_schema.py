@@ -68,6 +68,8 @@ GOOD = {
     ("changes", "words"),
     [
         ({"caption": ""}, "caption of the answer is empty"),
+        ({"caption": "a\x00b"}, "caption of the answer holds a sign that cannot be printed"),
+        ({"caption": "a\ud800"}, "cannot be printed"),
         ({"caption": 3}, "caption of the answer is a number"),
         ({"regions": {}}, "regions is a JSON object, not an array"),
         ({"regions": ["ship"]}, "regions[0] is a JSON string, not an object"),

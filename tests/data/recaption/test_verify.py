@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earthgptx.data.recaption.schema import Answer, RegionDescription, Relationship, parse_answer
+from earthgptx.data.recaption.answers import Reply
+from earthgptx.data.recaption.schema import Answer, AnswerRefused, RegionDescription, Relationship, parse_answer
 from earthgptx.data.recaption.subject import Subject
-from earthgptx.data.recaption.verify import LARGEST_CLOSED_SET, reasons_against
+from earthgptx.data.recaption.verify import LARGEST_CLOSED_SET, accepted, reasons_against
 from earthgptx.data.sample import LabelledImage, LabelledObject
 from earthgptx.shapes import Box
 from tests.fixtures.misbehaving_endpoint import good_answer
@@ -159,3 +160,24 @@ def test_an_open_vocabulary_denies_nothing_that_it_does_not_name():
     caption = f"Two ships lie at a harbor under a bridge {FILLER}."
     many = [*CLASSES, *(f"thing {number}" for number in range(LARGEST_CLOSED_SET))]
     assert reasons_against(replace(ANSWER, caption=caption), PORT, many) == ()
+
+
+@pytest.mark.parametrize(
+    ("finish_reason", "words"),
+    [("length", "--max-output-tokens allows more"), ("content_filter", "filter"), ("refusal", "refused"), ("eos", "")],
+)
+def test_an_answer_that_did_not_come_to_its_end_is_refused(finish_reason, words):
+    whole = Reply(json.dumps(good_answer({1: "ship", 2: "ship", 3: "harbor"})), 1, 1, finish_reason)
+    if not words:
+        assert accepted(whole, PORT, CLASSES) == ANSWER
+        return
+    with pytest.raises(AnswerRefused, match=words):
+        accepted(whole, PORT, CLASSES)
+
+
+def test_all_reasons_against_an_answer_are_given():
+    wrong = Reply(json.dumps(good_answer({1: "ship", 2: "bridge"})), 1, 1, "stop")
+    with pytest.raises(AnswerRefused) as refused:
+        accepted(wrong, PORT, CLASSES)
+    assert refused.value.args == reasons_against(parse_answer(wrong.text), PORT, CLASSES)
+    assert len(refused.value.args) > 2
