@@ -7,6 +7,7 @@ feature is told and does not stop the rest.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from earthgptx.geo.asking import Wishes
     from earthgptx.geo.big_scene import BigScene
     from earthgptx.geo.windows import View
+
+logger = logging.getLogger(__name__)
 
 LEAST_GRID = 64  # scene pixels; below, a cell shows nothing
 MOST_TOLD = 20  # problems that are told one by one; all of them are in the file
@@ -98,9 +101,9 @@ def annotate(
     elif is_complete(out, settings):
         speaking.complain(f"{out} is complete already: nothing was left to do.")
         return
+    plan = _plan(big, regions, wishes, grid)
     for note in big.notes:
         speaking.complain(note)
-    plan = _plan(big, regions, wishes, grid)
 
     def load() -> Any:
         from earthgptx.inference.loading import load as load_model
@@ -164,11 +167,18 @@ def _digest(path: Path) -> str | None:
 
 @contextmanager
 def _progress() -> Iterator[OnProgress]:
-    """A bar on stderr, which is drawn only where a person looks at it."""
+    """A bar on stderr where a person looks at it; else lines, which `--verbose` shows."""
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("asking", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+        def tell(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+            if not console.is_terminal:
+                logger.info("%d of %d are answered", done, total)
+
+        yield tell
 
 
 def _report(summary: Summary, out: Path) -> None:

@@ -57,8 +57,12 @@ def write_scene(path: Path, found: list[Blob], width: int, height: int, place: s
 
 
 def disc(one: Blob, width: int, height: int) -> np.ndarray:
-    y, x = np.ogrid[:height, :width]
-    return np.hypot(x + 0.5 - one.x, y + 0.5 - one.y) <= one.radius
+    filled = np.zeros((height, width), bool)
+    left, top, side = int(one.x - one.radius) - 1, int(one.y - one.radius) - 1, int(2 * one.radius) + 4
+    y, x = np.ogrid[max(top, 0) : top + side, max(left, 0) : left + side]
+    near = filled[max(top, 0) : top + side, max(left, 0) : left + side]
+    near |= (np.hypot(x + 0.5 - one.x, y + 0.5 - one.y) <= one.radius)[: near.shape[0], : near.shape[1]]
+    return filled
 
 
 def georeference(place: str) -> Georeference:

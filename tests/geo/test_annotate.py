@@ -33,7 +33,7 @@ from tests.tiny_model import tiny_model, tiny_processor
 pytest.importorskip("shapely")
 from shapely.geometry import shape as read_shape
 
-SIZE = (2600, 1700)
+SIZE = (1700, 1200)
 MASKS = Wishes(captions=True, masks=True, tolerance=0.5)
 SETTINGS = {"of": "test"}
 
@@ -67,7 +67,7 @@ def run(
 
 @pytest.mark.parametrize("place", PLACES)
 def test_masks_lie_where_the_objects_are(tmp_path: Path, place: str):
-    found = blobs(14, *SIZE)
+    found = blobs(12, *SIZE)
     scene = write_scene(tmp_path / "a.tif", found, *SIZE, place)
     out = tmp_path / "out.geojson"
     summary = run(scene, write_regions(tmp_path / "in.geojson", found, place), out)
@@ -92,12 +92,12 @@ def test_masks_lie_where_the_objects_are(tmp_path: Path, place: str):
 
 
 def test_windows_are_read_at_full_resolution_and_shared(tmp_path: Path):
-    found = blobs(14, *SIZE)
+    found = blobs(12, *SIZE)
     generator = SeeingGenerator()
     scene = write_scene(tmp_path / "a.tif", found, *SIZE)
     run(scene, write_regions(tmp_path / "in.geojson", found, "utm"), tmp_path / "o.geojson", generator=generator)
     assert set(generator.sizes) == {(512, 512)}
-    assert generator.num_looks <= 14
+    assert generator.num_looks <= 12
     assert all(len(request.marks) <= 4 for request in generator.requests)
 
 
@@ -116,7 +116,7 @@ def test_own_questions_and_the_overview(tmp_path: Path):
         assert "egx_caption" not in properties
         own = json.loads(regions.read_text())["features"]
         assert feature["geometry"] == own[properties["own"]]["geometry"]
-    assert (1024, 670) in generator.sizes
+    assert (1024, 723) in generator.sizes
 
 
 BAD = [
