@@ -31,7 +31,6 @@ DEEP_PALETTE: tuple[Colour, ...] = ((130, 0, 56), (0, 52, 130), (84, 0, 124), (0
 SMALLEST_CONTRAST = 3.0
 SMALLEST_HALO_CONTRAST = 4.5
 
-_RINGS = 6  # of candidate places, each a gap farther from the object
 _LEADER_DISTANCE = 0.8  # a number farther off than this many of its heights gets a line to its object
 
 
@@ -132,8 +131,8 @@ def place_numbers(
 ) -> list[Rectangle]:
     """Where the numbers go: beside their own object, inside the picture, on no other number.
 
-    Small objects choose first, since a large one has more room round it. Each takes the nearest ring of places
-    about its object in which one is free; where none is, the nearest free place of the whole picture.
+    Small objects choose first, since a large one has more room round it. Each takes a free place near its object,
+    a little farther off where it would lie on another object.
 
     Args:
         frames: the objects' bounds in picture pixels.
@@ -160,32 +159,18 @@ def _place(
     others: NDArray[np.float64],
     taken: NDArray[np.float64],
 ) -> Rectangle:
-    area = plate[0] * plate[1]
     own = np.array([frame], dtype=np.float64)
     gap = plate[1] / 5
-    near = []
-    for ring in range(_RINGS):
-        places = _ring(frame, plate, size, gap * (1 + 2.5 * ring))
-        is_free = (_overlaps(places, taken) + _overlaps(places, own)) == 0
-        if is_free.any():
-            free = places[is_free]
-            covered = _overlaps(free, others) / area
-            best = int(np.argmin(covered))
-            near.append((float(covered[best]) + 0.15 * ring, ring, _rectangle(free[best])))
-            if covered[best] == 0:
-                break
-    if near:
-        return min(near)[2]
-    places = _grid(plate, size)
-    distance = np.hypot(*(_middles(places) - _middles(own)).T) / max(size)
+    places = np.concatenate([_ring(frame, plate, size, gap), _grid(plate, size)])
+    gaps = np.maximum(places[:, :2] - own[:, 2:], own[:, :2] - places[:, 2:]).clip(min=0)
     # A number on a number cannot be read; on its own object it hides something; the rest is a matter of taste.
-    cost = 1000 * _overlaps(places, taken) / area + 20 * _overlaps(places, own) / area
-    cost += 0.5 * _overlaps(places, others) / area + distance
+    cost = 1000 * (_overlaps(places, taken) > 0) + 20 * (_overlaps(places, own) > 0)
+    cost = cost + _overlaps(places, others) / (plate[0] * plate[1]) + 0.3 * np.abs(np.hypot(*gaps.T) - gap) / plate[1]
     return _rectangle(places[int(np.argmin(cost))])
 
 
 def _ring(frame: Rectangle, plate: tuple[float, float], size: tuple[int, int], gap: float) -> NDArray[np.float64]:
-    """Places that touch the frame widened by `gap`: four sides and corners, those inside the picture, (n, 4)."""
+    """Places that touch the frame widened by `gap`, those of them that are inside the picture, (n, 4)."""
     (x0, y0, x1, y1), (width, height) = frame, plate
     columns = (x0 - gap - width, x0, (x0 + x1 - width) / 2, x1 - width, x1 + gap)
     rows = (y0 - gap - height, y0, (y0 + y1 - height) / 2, y1 - height, y1 + gap)
@@ -209,10 +194,6 @@ def _overlaps(places: NDArray[np.float64], others: NDArray[np.float64]) -> NDArr
     low = np.maximum(places[:, None, :2], others[None, :, :2])
     high = np.minimum(places[:, None, 2:], others[None, :, 2:])
     return np.clip(high - low, 0, None).prod(axis=2).sum(axis=1)
-
-
-def _middles(places: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (places[:, :2] + places[:, 2:]) / 2
 
 
 def _rectangle(place: NDArray[np.float64]) -> Rectangle:
