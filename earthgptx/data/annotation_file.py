@@ -157,12 +157,3 @@ def subfolders(folder: Path) -> list[Path]:
     if not found:
         raise MalformedDataset(f"The folder {folder} holds no class folders.")
     return found
-
-
-def images_in(folder: Path) -> list[Path]:
-    """The image files directly inside, sorted by name; hidden files are passed over."""
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and not path.is_dir()
-    )

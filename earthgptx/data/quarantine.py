@@ -21,7 +21,7 @@ class BrokenItem:
         source: the dataset's name.
         item: what it is in the dataset's own files: a file, or a file and an annotation's number.
         reason: one sentence with the numbers in it.
-        is_empty: a box or outline without area, with which no object is lost.
+        is_empty: nothing is lost with it: a box or outline without area, or images that were left out on purpose.
     """
 
     source: str
@@ -39,10 +39,10 @@ OnBroken = Callable[[BrokenItem], None]
 
 
 def refuse(broken: BrokenItem) -> None:
-    """Takes the first broken item for an error; an annotation that encloses nothing is passed over.
+    """Takes the first broken item for an error; what loses nothing, see `is_empty`, is passed over.
 
     Raises:
-        MalformedDataset: the item is more than an empty annotation.
+        MalformedDataset: something is lost with the item.
     """
     if not broken.is_empty:
         raise MalformedDataset(f"{broken.item}: {broken.reason}")

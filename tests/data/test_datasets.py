@@ -121,7 +121,7 @@ def test_a_missing_set_is_said_and_skipped_or_refused(root, tmp_path, caplog):
         assert available(tmp_path, "val", names=("hituav", "ssdd")) == images
     (record,) = caplog.records
     assert "hituav has no val split" in record.message
-    with pytest.raises(MalformedDataset, match=r"instances_val\.json does not exist"):
+    with pytest.raises(MalformedDataset, match=r"holds no vhr10/instances_val\.json nor vhr10/annotations\.json\."):
         available(tmp_path, "val", skip_missing=False)
     with pytest.raises(MalformedDataset, match="no test split of any"):
         available(tmp_path, "test")

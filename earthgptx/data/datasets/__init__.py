@@ -101,146 +101,70 @@ class DatasetSource:
         return tuple(root / path.format(split=split, part=part) for path in self.split_paths)
 
 
-_BOX_TASKS = ("roc", "region_caption", "relation", "count", "vqa")
-_MASK_TASKS = (*_BOX_TASKS, "segment_region", "segment_class", "grounded_caption", "refer")
-_CHIP_TASKS = ("roc", "region_caption", "vqa")
-_REFERRED_TASKS = ("roc", "region_caption", "relation")  # not all objects are labelled: nothing to count
-_CAPTION_TASKS = ("image_caption", "scene", "vqa")
+class _Adapter(Protocol):
+    """What every module of a dataset has."""
 
-DATASETS: dict[str, DatasetSource] = {
-    source.name: source
-    for source in (
-        DatasetSource(
-            "vhr10", "optical", "optical", "vhr10", ("vhr10/instances_{split}.json",), _MASK_TASKS, vhr10.read
-        ),
-        DatasetSource("ssdd", "sar", "sar", "ssdd", ("ssdd/instances_{split}.json",), _MASK_TASKS, ssdd.read),
-        DatasetSource("hituav", "infrared", "infrared", "hituav", hituav.SPLIT_PATHS, _BOX_TASKS, hituav.read),
-        DatasetSource(
-            "rsicd", "optical", "optical", "rsicd", ("rsicd/captions_{split}.json",), _CAPTION_TASKS, rsicd.read
-        ),
-        DatasetSource("sar_acd", "sar", "sar", "sar_acd", ("sar_acd/{split}",), _CHIP_TASKS, sar_acd.read),
-        DatasetSource("mstar", "sar", "sar", "mstar", ("mstar/{split}",), _CHIP_TASKS, mstar.read),
-        DatasetSource(
-            "dior", "optical", "optical", "DIOR", ("DIOR/ImageSets/Main/{split}.txt",), _BOX_TASKS, dior.read
-        ),
-        DatasetSource(
-            "dior_rsvg",
-            "optical",
-            "optical",
-            "DIOR_RSVG",
-            ("DIOR_RSVG/{split}.txt",),
-            _REFERRED_TASKS,
-            dior_rsvg.read,
-        ),
-        DatasetSource(
-            "opt_rsvg",
-            "optical",
-            "optical",
-            "OPT-RSVG",
-            ("OPT-RSVG/split/{split}.txt", "OPT-RSVG/{split}.txt"),
-            _REFERRED_TASKS,
-            opt_rsvg.read,
-        ),
-        DatasetSource(
-            "dota_v1",
-            "optical",
-            "optical",
-            "DOTA",
-            ("DOTA/{split}/labelTxt-v1.5", "DOTA/{split}/labelTxt-v1.0"),
-            _BOX_TASKS,
-            dota_v1.read,
-        ),
-        DatasetSource(
-            "dota_v2", "optical", "optical", "DOTA", ("DOTA/{split}/labelTxt-v2.0",), _BOX_TASKS, dota_v2.read
-        ),
-        DatasetSource(
-            "ssdd_official",
-            "sar",
-            "sar",
-            "Official-SSDD-OPEN",
-            ssdd_official.SPLIT_PATHS,
-            _MASK_TASKS,
-            ssdd_official.read,
-        ),
-        DatasetSource(
-            "air_sarship", "sar", "sar", "AIR-SARShip-2.0", air_sarship.SPLIT_PATHS, _BOX_TASKS, air_sarship.read
-        ),
-        DatasetSource(
-            "sardet_100k",
-            "sar",
-            "sar",
-            "SARDet_100K",
-            ("SARDet_100K/Annotations/{split}.json",),
-            _BOX_TASKS,
-            sardet_100k.read,
-        ),
-        DatasetSource("msar", "sar", "sar", "MSAR-1.0 dataset", msar.SPLIT_PATHS, _BOX_TASKS, msar.read),
-        DatasetSource(
-            "sar_aircraft",
-            "sar",
-            "sar",
-            "SAR-AIRcraft-1.0",
-            ("SAR-AIRcraft-1.0/ImageSets/Main/{split}.txt",),
-            _BOX_TASKS,
-            sar_aircraft.read,
-        ),
-        DatasetSource(
-            "sea_shipping",
-            "infrared",
-            "infrared",
-            "sea_shipping",
-            sea_shipping.SPLIT_PATHS,
-            _BOX_TASKS,
-            sea_shipping.read,
-        ),
-        DatasetSource(
-            "infrared_security",
-            "infrared",
-            "infrared",
-            "infrared_security",
-            infrared_security.SPLIT_PATHS,
-            _BOX_TASKS,
-            infrared_security.read,
-        ),
-        DatasetSource(
-            "aerial_mancar",
-            "infrared",
-            "infrared",
-            "aerial_mancar",
-            aerial_mancar.SPLIT_PATHS,
-            _BOX_TASKS,
-            aerial_mancar.read,
-        ),
-        DatasetSource(
-            "double_light_vehicle",
-            "infrared",
-            "infrared",
-            "double_light_vehicle",
-            double_light_vehicle.SPLIT_PATHS,
-            _BOX_TASKS,
-            double_light_vehicle.read,
-        ),
-        DatasetSource(
-            "openimages",
-            "natural",
-            "optical",
-            "openimages",
-            openimages.SPLIT_PATHS,
-            (*_REFERRED_TASKS, "segment_region"),  # groups are no objects, and masks are there for a part
-            openimages.read,
-        ),
-        DatasetSource(
-            "visual_genome",
-            "natural",
-            "optical",
-            "visual_genome",
-            visual_genome.SPLIT_PATHS,
-            _REFERRED_TASKS,
-            visual_genome.read,
-        ),
-        DatasetSource("rsvp", "optical", "optical", "rsvp", rsvp.SPLIT_PATHS, (), rsvp.read, holds_dialogues=True),
-    )
-}
+    @property
+    def SPLIT_PATHS(self) -> tuple[str, ...]:  # noqa: N802 - a constant of the module
+        """Where a split may lie, as `DatasetSource.split_paths`."""
+        ...
+
+    def read(self, root: Path, split: str, on_broken: OnBroken = refuse) -> Iterable[LabelledImage | Sample]:
+        """As `Reader`."""
+        ...
+
+
+_BOXES = ("roc", "region_caption", "relation", "count", "vqa")
+_MASKS = (*_BOXES, "segment_region", "segment_class", "grounded_caption", "refer")
+_CHIPS = ("roc", "region_caption", "vqa")
+_REFERRED = ("roc", "region_caption", "relation")  # not all objects are labelled: nothing to count
+_PARTLY_OUTLINED = (*_REFERRED, "segment_region")  # groups are no objects, and masks are there for a part
+_CAPTIONS = ("image_caption", "scene", "vqa")
+_DIALOGUES = ()
+
+
+def _table(*rows: tuple[str, str, _Adapter, tuple[str, ...]]) -> dict[str, DatasetSource]:
+    """The rows by their names: name, domain, module and tasks; photographs from the ground are optical images, too."""
+    return {
+        name: DatasetSource(
+            name=name,
+            domain=domain,
+            sensor="optical" if domain == "natural" else domain,
+            folder=adapter.SPLIT_PATHS[0].split("/")[0],
+            split_paths=adapter.SPLIT_PATHS,
+            tasks=tasks,
+            read=adapter.read,
+            holds_dialogues=not tasks,
+        )
+        for name, domain, adapter, tasks in rows
+    }
+
+
+DATASETS: dict[str, DatasetSource] = _table(
+    ("vhr10", "optical", vhr10, _MASKS),
+    ("ssdd", "sar", ssdd, _MASKS),
+    ("hituav", "infrared", hituav, _BOXES),
+    ("rsicd", "optical", rsicd, _CAPTIONS),
+    ("sar_acd", "sar", sar_acd, _CHIPS),
+    ("mstar", "sar", mstar, _CHIPS),
+    ("dior", "optical", dior, _BOXES),
+    ("dior_rsvg", "optical", dior_rsvg, _REFERRED),
+    ("opt_rsvg", "optical", opt_rsvg, _REFERRED),
+    ("dota_v1", "optical", dota_v1, _BOXES),
+    ("dota_v2", "optical", dota_v2, _BOXES),
+    ("ssdd_official", "sar", ssdd_official, _MASKS),
+    ("air_sarship", "sar", air_sarship, _BOXES),
+    ("sardet_100k", "sar", sardet_100k, _BOXES),
+    ("msar", "sar", msar, _BOXES),
+    ("sar_aircraft", "sar", sar_aircraft, _BOXES),
+    ("sea_shipping", "infrared", sea_shipping, _BOXES),
+    ("infrared_security", "infrared", infrared_security, _BOXES),
+    ("aerial_mancar", "infrared", aerial_mancar, _BOXES),
+    ("double_light_vehicle", "infrared", double_light_vehicle, _BOXES),
+    ("openimages", "natural", openimages, _PARTLY_OUTLINED),
+    ("visual_genome", "natural", visual_genome, _REFERRED),
+    ("rsvp", "optical", rsvp, _DIALOGUES),
+)
 
 
 def missing(root: Path, split: str, names: Sequence[str] = tuple(DATASETS)) -> tuple[str, ...]:
@@ -249,31 +173,33 @@ def missing(root: Path, split: str, names: Sequence[str] = tuple(DATASETS)) -> t
     for name in names:
         source = _source(name)
         if not source.has(root, split):
-            needed = " or ".join(map(str, source.places(root, split)))
-            sentences.append(f"{name} has no {split} split here: {needed} does not exist.")
+            needed = " nor ".join(str(place.relative_to(root)) for place in source.places(root, split))
+            sentences.append(f"{name} has no {split} split here: {root} holds no {needed}.")
     return tuple(sentences)
 
 
 def available(
     root: Path, split: str, *, names: Sequence[str] | None = None, skip_missing: bool = True
 ) -> list[LabelledImage]:
-    """The images of the datasets that the folder holds, grouped by dataset in the order named.
+    """The images of the datasets that the folder holds, grouped by dataset in the order named, for training and scores.
 
-    Every image must be whole. Datasets of dialogues have no labelled images to give and are passed over.
+    Every image must be whole: a score over what happened to be readable would be no score, so that one that is there
+    but broken is always an error (the builder sets it aside instead). All are held at once, so that sets of millions
+    of images are better built into a corpus. Datasets of dialogues have no labelled images to give.
 
-    A dataset that was named but is not there is logged as a warning (and listed by `missing`); one that is there
-    but broken is always an error.
+    A dataset that was named but is not there, or has none to give, is logged as a warning (see also `missing`).
 
     Args:
         root: the folder that holds the datasets' folders.
         split: "train", "val" or "test".
-        names: which datasets to read; None takes whatever is there of all that are known.
+        names: which datasets to read, each once; None takes whatever is there of all that are known. Some hold the
+            same images (DOTA's versions, SSDD's releases, SARDet-100K and its parts): name those that you mean.
         skip_missing: False makes a dataset that is not there an error.
 
     Raises:
         MalformedDataset: a dataset is broken, or unknown, or missing where it must not be; or none is there.
     """
-    wanted = tuple(DATASETS) if names is None else names
+    wanted = tuple(DATASETS) if names is None else tuple(dict.fromkeys(names))
     absent = missing(root, split, wanted)
     if absent and not skip_missing:
         raise MalformedDataset(" ".join(absent))
@@ -282,10 +208,13 @@ def available(
     for sentence in absent if names is not None else ():
         _logger.warning("%s", sentence)
     images: list[LabelledImage] = []
-    for name in wanted:
-        source = _source(name)
-        if source.has(root, split) and not source.holds_dialogues:
+    for source in map(_source, wanted):
+        if not source.has(root, split):
+            continue
+        if not source.holds_dialogues:
             images.extend(item for item in source.read(root, split) if isinstance(item, LabelledImage))
+        elif names is not None:
+            _logger.warning("%s holds dialogues and no labelled images: build a corpus to train on it.", source.name)
     return images
 
 

@@ -8,17 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from earthgptx.data.annotation_file import image_size, images_in, subfolders
+from earthgptx.data.annotation_file import image_size, subfolders
 from earthgptx.data.datasets import class_names
+from earthgptx.data.datasets.split_rule import drawn_split
+from earthgptx.data.formats.pairing import images_by_name
 from earthgptx.data.quarantine import OnBroken, setting_aside
 from earthgptx.data.sample import LabelledImage, LabelledObject
 from earthgptx.shapes import Box
+
+ALL_CHIPS = "images"  # the folder in which a release without splits has its chips
 
 
 def read_chips(
     folder: Path, split: str, *, dataset: str, sensor: str, central: float, on_broken: OnBroken
 ) -> Iterator[LabelledImage]:
-    """The chips of ``{split}/{type}/``.
+    """The chips of ``{split}/{type}/``; where there is no such folder, those of ``images/{type}/`` drawn by name.
 
     Args:
         folder: the dataset's own folder.
@@ -29,13 +33,16 @@ def read_chips(
         on_broken: told of every folder of an unknown type, and of every chip that is no image.
 
     Raises:
-        MalformedDataset: the split's folder is missing or holds no folders.
+        MalformedDataset: the folder of the split, or of all chips, is missing or holds no folders.
     """
-    for class_folder in subfolders(folder / split):
+    is_drawn = (folder / ALL_CHIPS).is_dir() and not (folder / split).is_dir()
+    for class_folder in subfolders(folder / (ALL_CHIPS if is_drawn else split)):
         label = ""
         with setting_aside(dataset, str(class_folder), on_broken):
             label = class_names.canonical(dataset, class_folder.name)
-        for path in images_in(class_folder) if label else ():
+        for name, path in images_by_name(class_folder, dataset, on_broken).items() if label else ():
+            if is_drawn and drawn_split(f"{class_folder.name}/{name}") != split:
+                continue
             size: tuple[int, int] | None = None
             with setting_aside(dataset, str(path), on_broken):
                 size = image_size(path)
@@ -45,7 +52,7 @@ def read_chips(
             margin_x, margin_y = width * (1 - central) / 2, height * (1 - central) / 2
             box = Box(margin_x, margin_y, width - margin_x, height - margin_y)
             yield LabelledImage(
-                id=f"{dataset}/{split}/{class_folder.name}/{path.stem}",
+                id=f"{dataset}/{split}/{class_folder.name}/{name}",
                 path=path,
                 dataset=dataset,
                 sensor=sensor,

@@ -24,6 +24,8 @@ from earthgptx.data.datasets.referred_objects import read_referred
 from earthgptx.data.quarantine import OnBroken, refuse
 from earthgptx.data.sample import LabelledImage
 
+SPLIT_PATHS = ("DIOR_RSVG/{split}.txt",)
+
 
 def read(root: Path, split: str, on_broken: OnBroken = refuse) -> Iterator[LabelledImage]:
     """The split's images; `root` is the folder that holds ``DIOR_RSVG``."""

@@ -28,6 +28,8 @@ from earthgptx.data.datasets.dota_folders import read_version
 from earthgptx.data.quarantine import OnBroken, refuse
 from earthgptx.data.sample import LabelledImage
 
+SPLIT_PATHS = ("DOTA/{split}/labelTxt-v1.5", "DOTA/{split}/labelTxt-v1.0")
+
 
 def read(root: Path, split: str, on_broken: OnBroken = refuse) -> Iterator[LabelledImage]:
     """The split's images; `root` is the folder that holds ``DOTA``."""

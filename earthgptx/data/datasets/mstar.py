@@ -23,6 +23,8 @@ from earthgptx.data.datasets.chips import read_chips
 from earthgptx.data.quarantine import OnBroken, refuse
 from earthgptx.data.sample import LabelledImage
 
+SPLIT_PATHS = ("mstar/{split}",)
+
 
 def read(root: Path, split: str, on_broken: OnBroken = refuse) -> Iterator[LabelledImage]:
     """The split's chips; `root` is the folder that holds ``mstar``."""

@@ -129,7 +129,7 @@ def read(root: Path, split: str, on_broken: OnBroken = refuse) -> Iterator[Label
                 yield _image(image_id, split, picture, size, labelled, files, on_broken)
     if num_absent:
         reason = f"{num_absent} of the {num_images} images that it names are not there."
-        on_broken(BrokenItem(_NAME, f"{boxes.name} and {files.pictures}", reason))
+        on_broken(BrokenItem(_NAME, f"{boxes.name} and {files.pictures}", reason, is_empty=True))
 
 
 def _image(

@@ -26,6 +26,8 @@ from earthgptx.data.datasets.referred_objects import read_referred
 from earthgptx.data.quarantine import OnBroken, refuse
 from earthgptx.data.sample import LabelledImage
 
+SPLIT_PATHS = ("OPT-RSVG/split/{split}.txt", "OPT-RSVG/{split}.txt")
+
 
 def read(root: Path, split: str, on_broken: OnBroken = refuse) -> Iterator[LabelledImage]:
     """The split's images; `root` is the folder that holds ``OPT-RSVG``."""

@@ -21,6 +21,8 @@ from earthgptx.data.formats import voc
 from earthgptx.data.quarantine import OnBroken, refuse
 from earthgptx.data.sample import LabelledImage
 
+SPLIT_PATHS = ("SAR-AIRcraft-1.0/ImageSets/Main/{split}.txt",)
+
 
 def read(root: Path, split: str, on_broken: OnBroken = refuse) -> Iterator[LabelledImage]:
     """The split's images; `root` is the folder that holds ``SAR-AIRcraft-1.0``."""

@@ -24,6 +24,8 @@ from earthgptx.data.formats import coco
 from earthgptx.data.quarantine import OnBroken, refuse
 from earthgptx.data.sample import LabelledImage, LabelledObject
 
+SPLIT_PATHS = ("SARDet_100K/Annotations/{split}.json",)
+
 
 def read(root: Path, split: str, on_broken: OnBroken = refuse) -> Iterator[LabelledImage]:
     """The split's images; `root` is the folder that holds ``SARDet_100K``."""

@@ -24,6 +24,8 @@ from earthgptx.data.formats import coco
 from earthgptx.data.quarantine import OnBroken, refuse
 from earthgptx.data.sample import LabelledImage
 
+SPLIT_PATHS = ("ssdd/instances_{split}.json",)
+
 
 def read(root: Path, split: str, on_broken: OnBroken = refuse) -> Iterator[LabelledImage]:
     """The split's images; `root` is the folder that holds ``ssdd``."""

@@ -8,7 +8,7 @@ from types import GeneratorType
 
 import pytest
 
-from earthgptx.data.datasets import openimages
+from earthgptx.data.datasets import available, openimages
 from earthgptx.data.formats.row_index import RowIndex
 from earthgptx.data.sample import Relation
 from earthgptx.errors import MalformedDataset
@@ -67,6 +67,48 @@ def test_what_is_broken_is_reported_and_the_absent_are_counted(tmp_path):
         assert words in item.reason
     with pytest.raises(MalformedDataset, match="line 5"):
         list(openimages.read(tmp_path, "train"))
+
+
+def test_a_part_of_the_images_is_enough_to_train_on(tmp_path):
+    make_openimages(tmp_path)
+    path = tmp_path / "openimages" / "oidv6-train-annotations-bbox.csv"
+    rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join([*rows[:3], *rows[6:]]), encoding="utf-8")  # without the broken ones
+    for name in ("oidv6-train-annotations-vrd.csv", "train-annotations-object-segmentation.csv"):
+        (path.parent / name).unlink()
+    broken = []
+    images = list(openimages.read(tmp_path, "train", broken.append))
+    assert [item.reason for item in broken] == ["1 of the 3 images that it names are not there."]
+    assert available(tmp_path, "train", names=("openimages", "openimages")) == images
+
+
+def test_boxes_of_an_image_in_two_places_are_reported(tmp_path):
+    make_openimages(tmp_path)
+    path = tmp_path / "openimages" / "oidv6-train-annotations-bbox.csv"
+    rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join([*rows, rows[1]]), encoding="utf-8")
+    images, broken = read(tmp_path, "train")
+    assert len(images) == 2
+    assert "has boxes of this image in two places" in broken[-2].reason
+
+
+@pytest.mark.parametrize("fault", [b'"' + b"x" * 200_000, b"\0\0", b"\xff\xfe\x00\xd8"])
+@pytest.mark.parametrize("name", ["oidv6-train-annotations-bbox", "oidv7-class-descriptions-boxable"])
+def test_what_is_no_csv_is_refused(tmp_path, name, fault):
+    make_openimages(tmp_path)
+    path = tmp_path / "openimages" / f"{name}.csv"
+    path.write_bytes(path.read_bytes() + fault)
+    with pytest.raises(MalformedDataset, match=f"{name}.csv is n"):
+        read(tmp_path, "train")
+
+
+def test_a_damaged_mask_is_reported(tmp_path):
+    make_openimages(tmp_path)
+    for path in (tmp_path / "openimages" / "masks").rglob("*.png"):
+        path.write_bytes(path.read_bytes()[:-30])
+    images, broken = read(tmp_path, "train")
+    assert not any(item.has_mask for image in images for item in image.objects)
+    assert sum("is damaged or cut short" in item.reason for item in broken) == 3
 
 
 def test_boxes_alone_are_enough(tmp_path):

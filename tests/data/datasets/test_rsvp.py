@@ -31,4 +31,11 @@ def test_a_missing_split_is_said(tmp_path):
     make_rsvp(tmp_path, "train")
     with pytest.raises(MalformedDataset, match="val does not exist"):
         read(tmp_path, "val")
+
+
+def test_dialogues_are_no_labelled_images_which_is_said_where_they_were_named(tmp_path, caplog):
+    make_rsvp(tmp_path, "train")
+    assert available(tmp_path, "train") == []
+    assert not caplog.records
     assert available(tmp_path, "train", names=("rsvp",)) == []
+    assert "rsvp holds dialogues" in caplog.text
