@@ -10,6 +10,8 @@ import re
 _IRREGULAR = {
     "calf": "calves",
     "child": "children",
+    "deer": "deer",
+    "fish": "fish",
     "foot": "feet",
     "goose": "geese",
     "half": "halves",
@@ -18,6 +20,7 @@ _IRREGULAR = {
     "loaf": "loaves",
     "man": "men",
     "mouse": "mice",
+    "ox": "oxen",
     "person": "people",
     "potato": "potatoes",
     "scarf": "scarves",
@@ -36,10 +39,15 @@ _UNCOUNTED = re.compile(
     r"furniture|glasses|goggles|grass|gravel|ground|hair|jeans|land|luggage|men|mud|pants|people|rice|sand|scissors|"
     r"sheep|shorts|smoke|snow|sunglasses|tableware|teeth|trousers|water|women|wood)$"
 )
+# A name in an open list of classes may be a plural: "trees", "skis", "mice". These end in s and are none.
+_ONE_THING = re.compile(r"^(?:[a-z]{1,2}|atlas|bias|canvas|christmas|cosmos|gas|lens|rhinoceros|thermos)$")
+_MANY = frozenset(("bikinis", "kiwis", "menus", "skis", "taxis", "zucchinis")) | (
+    set(_IRREGULAR.values()) - set(_IRREGULAR)
+)
 _VOWELS = tuple("aeiou")
-# Written with a vowel and spoken with a consonant ("you", "one"), and the other way round.
-_SPOKEN_CONSONANT = re.compile(r"^(?:uni(?!n|m|d)|us[ae]|ute|util|euro|ufo|one\b|one-)")
-_SPOKEN_VOWEL = re.compile(r"^(?:hour|heir|honou?r)")
+# Written with a vowel and spoken with a consonant ("you", "one"), and the other way round; letters are spelled out.
+_SPOKEN_CONSONANT = re.compile(r"^(?:uni(?!n|m|d)|us[aeu]|ute|util|uri|ukul|ufo|eu|ewe|u(?![a-z])|one(?![a-z]))")
+_SPOKEN_VOWEL = re.compile(r"^(?:hour|heir|honou?r|suvs?\b|rvs?\b|lcd|hvac|mp\d|[fhlmnrsx](?![a-z])|8|1[18](?!\d))")
 
 
 def plural_of(words: str) -> str:
@@ -49,8 +57,8 @@ def plural_of(words: str) -> str:
 
 
 def is_uncounted(words: str) -> bool:
-    """Whether the last word takes "some" and has no plural of its own, as in "dry grass" and "scissors"."""
-    return _UNCOUNTED.search(words) is not None
+    """Whether the last word takes "some" and has no plural of its own, as in "dry grass", "scissors" and "trees"."""
+    return _UNCOUNTED.search(words) is not None or _is_plural(words.rpartition(" ")[2])
 
 
 def article_of(words: str) -> str:
@@ -65,6 +73,12 @@ def indefinite(words: str) -> str:
     if _SPOKEN_VOWEL.match(words):
         return "an"
     return "an" if words.startswith(_VOWELS) and not _SPOKEN_CONSONANT.match(words) else "a"
+
+
+def _is_plural(word: str) -> bool:
+    if word in _MANY:
+        return True
+    return word.endswith("s") and not word.endswith(("ss", "us", "is")) and _ONE_THING.search(word) is None
 
 
 def _plural_word(word: str) -> str:

@@ -17,6 +17,7 @@ from earthgptx.shapes import Box
 # Side of the square of the box's area, as a share of the image's: below the first number "tiny", and so on.
 SIZE_LIMITS: tuple[tuple[float, str], ...] = ((0.03, "tiny"), (0.06, "small"), (0.12, "medium-sized"))
 LARGEST_SIZE = "large"
+_SIZED = (*(f"{word} " for _, word in SIZE_LIMITS), f"{LARGEST_SIZE} ", "big ", "little ", "huge ")  # classes by size
 
 # Nine fields, row by row.
 FIELDS: tuple[tuple[str, str, str], ...] = (
@@ -147,7 +148,9 @@ def describe(image: LabelledImage, index: int) -> str:
     item = image.objects[index]
     words = [attribute for attribute in map(plain, item.attributes) if attribute]
     looks = [word for word in words if " " not in word][:MAX_ATTRIBUTES]
-    adjective = " ".join(looks) or size_word(item.box, image.width, image.height)
+    adjective = " ".join(looks)
+    if not looks and not item.label.startswith(_SIZED):  # no "large small vehicle"
+        adjective = size_word(item.box, image.width, image.height)
     caption = f"{with_article(item.label, adjective)} {at(position_word(item.box, image.width, image.height))}"
     if words and not looks:  # only longer ones, as in "covered in snow"
         caption = f"{caption}, {words[0]}"

@@ -106,6 +106,51 @@ def test_closed_lists_forgive_case_and_separators_and_nothing_else():
         canonical("visual_genome", " -_. ")
 
 
+@pytest.mark.parametrize("row", CLASSES, ids=lambda row: row.label)
+def test_the_rules_of_english_give_what_the_table_says(row):
+    assert plural_of(row.label) == row.plural
+    assert article_of(row.label) == row.article or row.article == "some"
+    assert row.article != "some" or row.label.startswith("other ")
+    assert plural_of(row.plural) == row.plural  # what is many already stays as it is
+    assert article_of(row.plural) == "some"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("trees", "some trees"),
+        ("skis", "some skis"),
+        ("mice", "some mice"),
+        ("traffic lights", "some traffic lights"),
+        ("bus", "a bus"),
+        ("glass", "a glass"),
+        ("lens", "a lens"),
+        ("deer", "a deer"),
+        ("suv", "an suv"),
+        ("rv", "an rv"),
+        ("x-ray", "an x-ray"),
+        ("lcd screen", "an lcd screen"),
+        ("f-16", "an f-16"),
+        ("8 wheeler", "an 8 wheeler"),
+        ("80s car", "an 80s car"),
+        ("1 way sign", "a 1 way sign"),
+        ("11th floor", "an 11th floor"),
+        ("house", "a house"),
+        ("sign", "a sign"),
+        ("ukulele", "a ukulele"),
+        ("urinal", "a urinal"),
+        ("u turn", "a u turn"),
+        ("eucalyptus", "a eucalyptus"),
+        ("one way sign", "a one way sign"),
+        ("onesie", "an onesie"),
+        ("uninhabited island", "an uninhabited island"),
+    ],
+)
+def test_articles(words, said):
+    assert with_article(words) == said
+    assert plural(words) != words or said.startswith(("some", "a deer"))
+
+
 def test_words_for_one_and_for_many():
     many = ["boxes", "bus stops", "bushes", "berries", "boys", "people", "policemen", "humans", "bookshelves", "sheep"]
     one = ["box", "bus stop", "bush", "berry", "boy", "person", "policeman", "human", "bookshelf", "sheep"]

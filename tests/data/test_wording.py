@@ -106,6 +106,12 @@ def test_region_caption_names_size_class_position_and_neighbour():
     assert describe(same, 0) == "a medium-sized airplane in the center, above another airplane"
 
 
+def test_a_class_that_names_its_size_has_no_other_size():
+    image = image_with(("small vehicle", Box(100, 100, 200, 200)), ("large vehicle", Box(0, 0, 5, 5)))
+    assert describe(image, 0).startswith("a small vehicle in the center")
+    assert describe(image, 1).startswith("a large vehicle at the top left")
+
+
 def test_neighbours_beyond_reach_or_in_the_same_place_are_not_named():
     far = image_with(("ship", Box(0, 0, 10, 10)), ("ship", Box(200, 200, 210, 210)))
     assert nearest_neighbour(far, 0) is None
