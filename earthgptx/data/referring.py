@@ -36,7 +36,9 @@ def unique_expressions(image: LabelledImage, index: int) -> tuple[str, ...]:
         return (f"the {item.label}",)
     found = [f"the {word} {item.label}" for word in _extremes(item.box, alike, image.width, image.height)]
     field = position_word(item.box, image.width, image.height)
-    if _fields(item.box, image) == {field} and not any(field in _fields(box, image) for box in alike):
+    # "At the top" is said of the top left, too.
+    places = {word for box in alike for name in _fields(box, image) for word in (name, *name.split())}
+    if _fields(item.box, image) == {field} and field not in places:
         found.append(f"the {item.label} {at(field)}")
     return tuple(found)
 

@@ -54,7 +54,8 @@ def meant(image: LabelledImage, expression: str) -> list[int]:
         if item.label == noun or item.label.endswith(f" {noun}") or item.label in KINDS.get(noun, ())
     ]
     if field:
-        return [k for k in fitting if position_word(image.objects[k].box, WIDTH, HEIGHT) == field]
+        places = {k: position_word(image.objects[k].box, WIDTH, HEIGHT) for k in fitting}
+        return [k for k, place in places.items() if field == place or field in place.split()]
     if order:
         keys = [ORDERS[order](image.objects[k].box) for k in fitting]
         return [k for k, key in zip(fitting, keys, strict=True) if key == min(keys)]
@@ -107,5 +108,8 @@ def test_places_and_sizes():
         "the ship at the top left",
     )
     assert unique_expressions(image, 1) == ("the ship in the center",)
+    row = image_with(("ship", Box(10, 10, 20, 20)), ("ship", Box(150, 10, 160, 20)))
+    assert unique_expressions(row, 0) == ("the leftmost ship", "the ship at the top left")
+    assert unique_expressions(row, 1) == ("the rightmost ship",)  # both are at the top
     twins = image_with(("ship", Box(0, 0, 20, 20)), ("ship", Box(2, 2, 22, 22)))
     assert unique_expressions(twins, 0) == unique_expressions(twins, 1) == ()
