@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -116,28 +117,31 @@ def parts_of(corpus: Corpus, split: str, weights: Weights, temperature: float) -
             for key, counts in _stretches(corpus, number, weights.look_into_sources).items():
                 raw[(shard.source, *key)][number] = counts
     _check(weights, raw)
-    drawn = {}
+    logs = {}  # of shares that do not sum to 1 yet: a power of a size may be too large for a number
     for key, shards in raw.items():
         factor = math.prod(
             float(getattr(weights, kind).get(value, 1.0)) for kind, value in zip(("source", *_KINDS), key, strict=False)
         )
         count = sum(map(sum, shards.values()))
-        drawn[key] = sizes[key[0]] ** (1.0 / temperature) * (count / sizes[key[0]]) * factor
-    total = sum(drawn.values())
-    if total <= 0:
+        if factor > 0:
+            logs[key] = math.log(sizes[key[0]]) / temperature + math.log(count / sizes[key[0]]) + math.log(factor)
+    if not logs:
         raise MalformedMixture(f"All {len(raw)} parts of the {split} split have weight 0: there is nothing to draw.")
+    most = max(logs.values())
+    # Never 0, or rows of one pass would be lost.
+    drawn = {key: max(math.exp(value - most), sys.float_info.min) for key, value in logs.items()}
+    total = sum(drawn.values())
     return [
         Part(
             name="/".join(key),
             source=key[0],
             share=drawn[key] / total,
-            num_rows=sum(map(sum, shards.values())),
+            num_rows=sum(map(sum, raw[key].values())),
             kinds=dict(zip(_KINDS, key[1:], strict=False)),
-            counts=shards,
-            shard_rows={number: corpus.shards[number].num_rows for number in shards},
+            counts=raw[key],
+            shard_rows={number: corpus.shards[number].num_rows for number in raw[key]},
         )
-        for key, shards in raw.items()
-        if drawn[key] > 0
+        for key in drawn
     ]
 
 

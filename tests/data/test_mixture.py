@@ -116,6 +116,12 @@ def drawn_shares(mixture: Mixture, count: int = 1500) -> dict[str, float]:
     return {source: number / count for source, number in counts.items()}
 
 
+@pytest.mark.parametrize("temperature", [1e-9, 1e-3])
+def test_a_low_temperature_leaves_the_largest_source(corpus, temperature):
+    assert Mixture(corpus, temperature=temperature).shares == pytest.approx({"vhr10": 1.0, "ssdd": 0.0, "hituav": 0.0})
+    assert sorted(ids(Mixture(corpus, temperature=temperature, repeats=False))) == sorted(whole(corpus))
+
+
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0, 1e9])
 def test_shares_follow_size_and_temperature(corpus, temperature):
     mixture = Mixture(corpus, temperature=temperature)
