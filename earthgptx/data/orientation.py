@@ -21,8 +21,15 @@ _TRANSPOSED, _UPSIDE_DOWN, _MIRRORED = 4, 2, 1  # bits of an orientation, the mi
 
 # Words that stop being true, or may, when the picture is turned.
 _PLACE_WORDS = re.compile(
-    r"\b(left|right|top|bottom|upper|lower|above|below|under|up|down|vertical\w*|horizontal\w*"
-    r"|north\w*|south\w*|east\w*|west\w*)\b",
+    r"\b((left|right|top|bottom|upper|lower|up|down)(most|hand|side|wards?)?|above|below|beneath|under(neath)?"
+    r"|(counter|anti)?clockwise|diagonal\w*|vertical\w*|horizontal\w*|north\w*|south\w*|east\w*|west\w*)\b",
+    re.IGNORECASE,
+)
+
+
+# Words that stop being true, or may, when only a part of the picture is shown.
+_FRAME_WORDS = re.compile(
+    r"\b(cent(er|re)\w*|middle|corners?|edges?|borders?|sides?|first|second|third|last|only|image|picture|photo\w*)\b",
     re.IGNORECASE,
 )
 
@@ -58,8 +65,13 @@ def oriented(image: LabelledImage, orientation: int) -> LabelledImage:
 
 
 def speaks_of_place(text: str) -> bool:
-    """Whether the text says where something is, which stops being true when the picture is turned or cut."""
+    """Whether the text says where something is, which stops being true when the picture is turned."""
     return _PLACE_WORDS.search(text) is not None
+
+
+def speaks_of_frame(text: str) -> bool:
+    """Whether the text says where something is, or of how many it is one, which a part of the picture may not show."""
+    return speaks_of_place(text) or _FRAME_WORDS.search(text) is not None
 
 
 def oriented_pixels(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:

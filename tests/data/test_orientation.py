@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earthgptx.data.orientation import NUM_ORIENTATIONS, oriented, oriented_pixels
+from earthgptx.data.orientation import NUM_ORIENTATIONS, oriented, oriented_pixels, speaks_of_frame, speaks_of_place
 from earthgptx.data.sample import LabelledImage, LabelledObject
 from earthgptx.shapes import Box, Polygon
 from tests.mark_strategies import HEIGHT, WIDTH, whole_boxes
@@ -51,6 +51,23 @@ def test_a_turned_outline_covers_the_turned_pixels(orientation: int) -> None:
     assert (oriented_pixels(before[..., None].astype(np.uint8), orientation)[..., 0] == after).all()
     bounds = turned.objects[0].polygons[0].bounds()
     assert bounds == turned.objects[0].box
+
+
+@pytest.mark.parametrize(
+    ("text", "of_place", "of_frame"),
+    [
+        ("the leftmost ship", True, True),
+        ("on the lower right-hand side", True, True),
+        ("a car facing downwards", True, True),
+        ("the ship in the middle", False, True),
+        ("the third car", False, True),
+        ("a plane in the corner of the image", False, True),
+        ("an upright, brightly painted tower", False, False),
+        ("the largest ship", False, False),
+    ],
+)
+def test_words_that_stop_being_true(text: str, of_place: bool, of_frame: bool) -> None:
+    assert (speaks_of_place(text), speaks_of_frame(text)) == (of_place, of_frame)
 
 
 def test_the_eight_are_different() -> None:

@@ -203,11 +203,11 @@ def covers_a_pixel(item: LabelledObject, image: LabelledImage) -> bool:
 
 
 def _content(item: LabelledImage | Sample, path: Path) -> bytes:
-    """The image's file as it is; of a window a PNG of what it shows."""
+    """The image's file as it is; of a window a PNG of what it shows, not turned yet."""
     if item.window is None:
         return path.read_bytes()
     stream = io.BytesIO()
-    Image.fromarray(pixels_of(item)).save(stream, "PNG", compress_level=_LEAST_COMPRESSION)
+    Image.fromarray(pixels_of(replace(item, orientation=0))).save(stream, "PNG", compress_level=_LEAST_COMPRESSION)
     return stream.getvalue()
 
 

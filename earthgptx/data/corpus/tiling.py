@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from earthgptx.data.orientation import speaks_of_place
+from earthgptx.data.orientation import speaks_of_frame
 from earthgptx.data.sample import LabelledImage, LabelledObject, Relation
 from earthgptx.errors import MalformedTiling
 from earthgptx.shapes import Box, Polygon, Vertices
@@ -141,7 +141,7 @@ def seen_through(item: LabelledObject, window: Box, visibility: float) -> Labell
         box=inside if is_whole else _around(parts).shifted(dx, dy),
         polygons=tuple(part.shifted(dx, dy) for part in parts) if item.polygons else (),
         rotated=item.rotated.shifted(dx, dy) if item.rotated is not None and is_whole else None,
-        descriptions=tuple(text for text in item.descriptions if not speaks_of_place(text)),
+        descriptions=tuple(text for text in item.descriptions if not speaks_of_frame(text)),
     )
 
 

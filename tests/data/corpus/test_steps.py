@@ -6,16 +6,19 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from earthgptx.data.corpus.conversion import Batch, Conversion, Step, convert_batch, covers_a_pixel
+from earthgptx.data.corpus.conversion import Batch, Conversion, Step, convert, convert_batch, covers_a_pixel
+from earthgptx.data.corpus.embedded_image import with_image
 from earthgptx.data.corpus.sources import SourceSplit
 from earthgptx.data.corpus.steps import steps_of
 from earthgptx.data.corpus.tiling import Tiling
 from earthgptx.data.instructions import TASKS
+from earthgptx.data.pixels import pixels_of
 from earthgptx.data.quarantine import BrokenItem, OnBroken
-from earthgptx.data.sample import ANYTHING, LabelledImage, LabelledObject
+from earthgptx.data.sample import ANYTHING, LabelledImage, LabelledObject, Sample, Turn
 from earthgptx.shapes import Box, Polygon
 
 TILING = Tiling(size=100, overlap=30, largest_whole=120)
@@ -104,6 +107,22 @@ def test_a_defect_of_ours_says_in_which_item(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError) as caught:
         convert_batch(Batch(conversion, (Step(item),)))
     assert "mine/train/a" in caught.value.__notes__[0]
+
+
+def test_a_turned_window_in_a_row_is_turned_once(tmp_path):
+    """As a dialogue of somebody's own file may have it."""
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    turns = (Turn("user", "What is it?"), Turn("model", "a ship"))
+    window = Box(10, 5, 30, 15)
+    sample = Sample("a", tmp_path / "a.png", "optical", 10, 20, (), turns, (), "dialogue", window, orientation=5)
+    conversion = Conversion(tmp_path, "mine", "optical", "train", TASKS, seed=0, noise="gaussian", embed=True)
+    (row,) = convert(sample, conversion, lambda broken: None)
+    (tmp_path / "out").mkdir()
+    assert row.image_bytes is not None
+    unpacked = with_image(sample, row.image_bytes, tmp_path / "out")
+    assert np.array_equal(pixels_of(unpacked), pixels_of(sample))
+    assert pixels_of(unpacked).shape == (20, 10, 3)
 
 
 def test_an_image_outside_the_root_is_told(tmp_path):
