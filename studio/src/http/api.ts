@@ -37,7 +37,7 @@ export class Api {
 
   async isReady(): Promise<boolean> {
     try {
-      await this.fetch("/ready");
+      await (await this.fetch("/ready")).text(); // a body left unread keeps its connection
       return true;
     } catch (error) {
       if (error instanceof ApiError) return false;

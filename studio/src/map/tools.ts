@@ -34,8 +34,8 @@ export class Tools {
     layer: VectorLayer,
   ) {
     this.hand = this.movingHand(layer);
-    map.addInteraction(this.hand);
     map.addInteraction(new DragPan({ condition: (event) => this.isPanning(event) }));
+    map.addInteraction(this.hand); // the last one is asked first: a mark under the pointer moves, not the map
     target.addEventListener("keydown", (event) => { this.holdSpace(event, true); });
     window.addEventListener("keyup", (event) => { this.holdSpace(event, false); });
     studio.topics.on(["tool", "marks", "scene"], () => { this.take(studio.tool); });
@@ -67,7 +67,7 @@ export class Tools {
     this.target.dataset.tool = tool;
     if (tool === "select" || this.studio.scene === null) return;
     const { type, isDragged, shape } = PENS[tool];
-    const isFree = (event: MapBrowserEvent): boolean => primaryAction(event) && !this.isSpaceHeld;
+    const isFree = (event: MapBrowserEvent): boolean => isPrimary(event) && !this.isSpaceHeld;
     this.pen = new Draw({
       type,
       ...(shape ? { geometryFunction: shape } : {}),
@@ -119,4 +119,9 @@ export class Tools {
     if (isDown) event.preventDefault(); // the page would scroll
     this.isSpaceHeld = isDown;
   }
+}
+
+/** The first finger, the pen or the left button, pressed or, as -1, on its way. */
+function isPrimary({ originalEvent }: MapBrowserEvent): boolean {
+  return originalEvent instanceof PointerEvent && originalEvent.isPrimary && originalEvent.button <= 0;
 }
