@@ -186,10 +186,12 @@ def read_marks(content: list[Any] | dict[str, Any], coordinates: str, scene: Sce
     return marks_of(_stating(content, coordinates), scene, name="The marks")
 
 
-def _stating(content: dict[str, Any], coordinates: str) -> dict[str, Any]:
-    """GeoJSON whose features say what their coordinates are."""
+def _stating(content: Any, coordinates: str) -> Any:
+    """GeoJSON whose features say what their coordinates are; what is no GeoJSON is left for its reader to refuse."""
+    if not isinstance(content, dict):
+        return content
     if isinstance(content.get("features"), list):
-        return content | {"features": [_stating(f, coordinates) for f in content["features"] if isinstance(f, dict)]}
+        return content | {"features": [_stating(feature, coordinates) for feature in content["features"]]}
     if content.get("type") == "Feature":
         own = content.get("properties")
         stated = {"coordinates": "pixels" if coordinates == "pixel" else coordinates}

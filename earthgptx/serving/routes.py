@@ -207,8 +207,7 @@ async def ask(scene_id: str, body: AskBody, request: Request, serving: TheServin
 @router.get("/scenes/{scene_id}/answers", response_model=AnswersBody)
 def list_answers(scene_id: str, serving: TheServing) -> Any:
     """The answers to a scene, oldest first."""
-    stored = serving.scenes.get(scene_id)
-    return JSONResponse({"answers": [stored.answer_json(answer_id) for answer_id in list(stored.answers)]})
+    return JSONResponse({"answers": serving.scenes.get(scene_id).answers_json()})
 
 
 @router.delete("/scenes/{scene_id}/answers", status_code=204)

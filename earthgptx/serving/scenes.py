@@ -142,6 +142,11 @@ class StoredScene:
             content: dict[str, Any] = json.loads(self._path(answer_id).read_text(encoding="utf-8"))
             return content
 
+    def answers_json(self) -> list[dict[str, Any]]:
+        """All answers that are kept, oldest first."""
+        with self.lock:
+            return [json.loads(self._path(answer_id).read_text(encoding="utf-8")) for answer_id in self.answers]
+
     def forget_answers(self) -> None:
         """Removes all answers and dialogues."""
         with self.lock:

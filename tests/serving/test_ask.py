@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -170,3 +171,78 @@ def test_hostile_json_is_refused(client: TestClient, body: bytes):
     response = client.post(f"/scenes/{scene}/ask", content=body, headers={"Content-Type": "application/json"})
     assert response.status_code in (400, 422)
     assert response.json()["error"]["message"]
+
+
+RING = [[10, 10], [60, 10], [60, 50], [10, 50], [10, 10]]
+HOLE = [[20, 20], [40, 20], [40, 40], [20, 40], [20, 20]]
+
+
+def collection(*geometries: object, **members: object) -> dict:
+    features = [{"type": "Feature", "properties": None, "geometry": geometry} for geometry in geometries]
+    return {"type": "FeatureCollection", "features": features, **members}
+
+
+@pytest.mark.parametrize(
+    ("geometry", "kind"),
+    [
+        ({"type": "Polygon", "coordinates": [RING]}, "box"),
+        ({"type": "Polygon", "coordinates": [RING[::-1]]}, "box"),
+        ({"type": "Polygon", "coordinates": [RING, HOLE]}, "mask"),
+        ({"type": "MultiPolygon", "coordinates": [[HOLE], [[[x + 60, y] for x, y in HOLE]]]}, "mask"),
+        ({"type": "Polygon", "coordinates": [[[x, y, 12.5] for x, y in RING]]}, "box"),
+        ({"type": "LineString", "coordinates": RING}, "scribble"),
+    ],
+    ids=["box", "wrong winding", "hole", "parts", "3-D", "line"],
+)
+def test_geojson_of_every_build_is_a_mark(client: TestClient, geometry: dict, kind: str):
+    scene = upload(client)["id"]
+    response = client.post(f"/scenes/{scene}/ask", json=ASK | {"marks": collection(geometry)})
+    assert response.status_code == 200, response.text
+    assert response.json()["regions"][0]["mark"]["kind"] == kind
+
+
+@pytest.mark.parametrize(
+    ("marks", "words"),
+    [
+        (collection({"type": "Polygon", "coordinates": []}), "filled list"),
+        (collection({"type": "Polygon", "coordinates": [[]]}), "3 different vertices"),
+        (collection({"type": "GeometryCollection", "geometries": []}), "filled list"),
+        (collection(None), "feature should be"),
+        (collection(5), "feature should be"),
+        ({"type": "FeatureCollection", "features": [5, FEATURE]}, "feature should be"),
+        ({"type": "FeatureCollection", "features": [None] * 65}, "at most 64"),
+        (collection({"type": "Polygon", "coordinates": [[[x + 900, y] for x, y in RING]]}), "outside the 200 x 150"),
+        (collection({"type": "Polygon", "coordinates": [[*RING[:2], RING[3], RING[2], RING[0]]]}), "cross"),
+        (collection({"type": "Point", "coordinates": [1e300, 1]}), "outside|limit"),
+    ],
+    ids=range(10),
+)
+def test_geojson_that_marks_nothing_is_refused(client: TestClient, marks: dict, words: str):
+    scene = upload(client)["id"]
+    response = client.post(f"/scenes/{scene}/ask", json=ASK | {"marks": marks})
+    assert response.status_code == 422
+    assert re.search(words, response.json()["error"]["message"]), response.text
+
+
+@pytest.mark.parametrize(
+    ("marks", "words"),
+    [
+        (collection({"type": "Point", "coordinates": [593_010, 5_746_990]}), "outside"),
+        (
+            collection({"type": "Polygon", "coordinates": [[[179, 51], [-179, 51], [-179, 52], [179, 52], [179, 51]]]}),
+            "",
+        ),
+        (collection({"type": "Point", "coordinates": [4.35, 95]}), "outside"),
+        (
+            collection({"type": "Point", "coordinates": [4.35, 51.86]}, crs={"properties": {"name": "EPSG:28992"}}),
+            "28992",
+        ),
+    ],
+    ids=["metres", "antimeridian", "beyond the pole", "unknown system"],
+)
+def test_geojson_in_degrees_that_lies_elsewhere_is_refused(tmp_path: Path, marks: dict, words: str):
+    with serving() as client:
+        scene = upload(client, georeferenced(tmp_path / "a.tif").read_bytes(), "a.tif")["id"]
+        response = client.post(f"/scenes/{scene}/ask", json=ASK | {"marks": marks, "coordinates": "wgs84"})
+    assert response.status_code == 422, response.text
+    assert words in response.json()["error"]["message"]
