@@ -124,7 +124,7 @@ def read_rows(
         footer: as an earlier call on the same shard gave it, which saves reading it again.
 
     Returns:
-        A dictionary a row, and the shard's footer.
+        A dictionary a row, and the shard's footer. Rows with the same image share its bytes.
 
     Raises:
         MalformedCorpus: the stream is no shard of a corpus.
@@ -139,7 +139,7 @@ def read_rows(
     absent = sorted(set(columns) - set(table.column_names))
     if absent:
         raise MalformedCorpus(f"it has no column {', '.join(absent)}.")
-    return table.slice(start - before, stop - start).to_pylist(), file.metadata
+    return _as_dictionaries(table.slice(start - before, stop - start)), file.metadata
 
 
 def hash_of(path: Path) -> str:
@@ -162,6 +162,25 @@ def _groups_of(footer: Footer, start: int, stop: int) -> tuple[list[int], int]:
             groups.append(group)
         first += size
     return groups, before
+
+
+def _as_dictionaries(table: pa.Table) -> list[dict[str, Any]]:
+    columns = {name: _values(table.column(name)) for name in table.column_names}
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """A column's values, each entry of a dictionary made once: `to_pylist` copies an image into every row."""
+    if not pa.types.is_dictionary(column.type):
+        found: list[Any] = column.to_pylist()
+        return found
+    values: list[Any] = []
+    for chunk in column.chunks:
+        places = chunk.indices.to_pylist()
+        used = sorted({place for place in places if place is not None})
+        entries = {place: chunk.dictionary[place].as_py() for place in used}
+        values += (None if place is None else entries[place] for place in places)
+    return values
 
 
 def _table(rows: Sequence[Row]) -> pa.Table:

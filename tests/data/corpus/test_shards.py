@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
-from earthgptx.data.corpus.shards import ROWS_A_GROUP, Row, read_shard, write_shard
+from earthgptx.data.corpus.shards import ROWS_A_GROUP, Row, read_rows, read_shard, write_shard
 from earthgptx.errors import MalformedCorpus
 
 
@@ -37,6 +38,18 @@ def test_rows_come_back(count, image, tmp_path):
     assert digest == hashlib.sha256((tmp_path / "a.parquet").read_bytes()).hexdigest()
     assert write_shard(tmp_path / "b.parquet", rows) == digest
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "b.parquet"]
+
+
+def test_rows_share_the_bytes_of_their_image(tmp_path):
+    rows = [replace(row, image_bytes=bytes([place // 40]) * 50) for place, row in enumerate(some_rows(300, None))]
+    rows[5] = replace(rows[5], image_bytes=None)
+    write_shard(tmp_path / "a.parquet", rows)
+    with (tmp_path / "a.parquet").open("rb") as stream:
+        found, _ = read_rows(stream, 3, 290, ("image_bytes", "id", "mark_kinds"))
+    assert [row["image_bytes"] for row in found] == [row.image_bytes for row in rows[3:290]]
+    assert [(row["id"], tuple(row["mark_kinds"])) for row in found] == [(row.id, row.mark_kinds) for row in rows[3:290]]
+    num_copies = len({id(row["image_bytes"]) for row in found if row["image_bytes"] is not None})
+    assert num_copies <= 8 + 2  # images, and those that are in two groups
 
 
 def test_an_image_stands_once_in_a_group_of_rows(tmp_path):
