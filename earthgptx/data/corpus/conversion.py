@@ -20,7 +20,7 @@ from earthgptx.data.corpus.shards import Row
 from earthgptx.data.instructions import MARK_FAMILIES, MARKED_TASKS, make_sample
 from earthgptx.data.pixels import LARGEST_SOURCE, pixels_of
 from earthgptx.data.quarantine import BrokenItem, OnBroken
-from earthgptx.data.sample import LabelledImage, LabelledObject, Sample
+from earthgptx.data.sample import LabelledImage, LabelledObject, Sample, check_sample
 from earthgptx.errors import EarthGPTXError
 from earthgptx.shapes import MARK_KINDS, Box
 
@@ -131,7 +131,11 @@ def convert(item: LabelledImage | Sample, conversion: Conversion, on_broken: OnB
 
 
 def samples_of(image: LabelledImage, conversion: Conversion) -> list[Sample]:
-    """One sample a task; of tasks with marked objects, one a family of marks."""
+    """One sample a task; of tasks with marked objects, one a family of marks.
+
+    Raises:
+        MalformedDataset: a word of the labels would be taken for a sign of regions or masks.
+    """
     samples = []
     for task in conversion.tasks:
         for family in MARK_FAMILIES if task in MARKED_TASKS else (None,):
@@ -139,7 +143,7 @@ def samples_of(image: LabelledImage, conversion: Conversion) -> list[Sample]:
             # A text seeds the same numbers in every process, whatever was drawn before.
             rng = random.Random(f"{conversion.seed}/{name}")
             sample = make_sample(image, task, rng, conversion.seed, marks=family, noise=conversion.noise)
-            samples += [] if sample is None else [replace(sample, id=name)]
+            samples += [] if sample is None else [check_sample(replace(sample, id=name))]
     return samples
 
 

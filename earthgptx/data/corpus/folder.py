@@ -80,7 +80,10 @@ def check_settings(out: Path, settings: Settings, names: Collection[str]) -> Non
 def versions() -> dict[str, str]:
     """Of what may decide the bytes."""
     major, minor, _ = platform.python_version_tuple()
-    return {"python": f"{major}.{minor}", **{name: version(name) for name in ("earthgptx", "numpy", "pyarrow")}}
+    return {
+        "python": f"{major}.{minor}",
+        **{name: version(name) for name in ("earthgptx", "numpy", "pillow", "pyarrow")},
+    }
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -125,6 +125,15 @@ def test_a_turned_window_in_a_row_is_turned_once(tmp_path):
     assert pixels_of(unpacked).shape == (20, 10, 3)
 
 
+def test_a_class_that_is_called_like_a_sign_costs_its_image_and_no_more(tmp_path):
+    items = [image(tmp_path / "a.png", 50, 50, LabelledObject(Box(5, 5, 9, 9), name)) for name in ("<pix>", "ship")]
+    conversion = Conversion(tmp_path, "mine", "optical", "train", TASKS, seed=0, noise="gaussian", embed=False)
+    bad, good = convert_batch(Batch(conversion, tuple(map(Step, items))))
+    assert bad.rows == ()
+    assert "<pix> in the text but 0 masks" in bad.broken[0].reason
+    assert good.rows
+
+
 def test_an_image_outside_the_root_is_told(tmp_path):
     (tmp_path / "root").mkdir()
     item = image(tmp_path / "a.png", 50, 50, LabelledObject(Box(5, 5, 9, 9), "ship"))
