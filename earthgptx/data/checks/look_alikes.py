@@ -38,6 +38,7 @@ _BITS = 64
 _DECODED_SIDE = 128  # pixels; JPEG files are decoded no larger than needed
 _THUMBNAIL_SIDE = 32
 _LARGEST_PICTURE = 100_000_000  # pixels; Pillow alone refuses larger ones
+_AT_ONCE = 4096  # thumbnails compared together
 _FLAT = 1.0  # grey levels of standard deviation below which a thumbnail shows nothing
 
 
@@ -141,7 +142,9 @@ class _Search:
         near = candidates[np.bitwise_count(self._hashes[candidates] ^ hash_) <= self._distance]
         if not len(near):
             return None
-        likeness = _correlation(self._thumbnails[near], look.thumbnail)
+        # A few at a time: thousands of dark images may have one hash.
+        parts = (near[start : start + _AT_ONCE] for start in range(0, len(near), _AT_ONCE))
+        likeness = np.concatenate([_correlation(self._thumbnails[part], look.thumbnail) for part in parts])
         best = int(likeness.argmax())
         return (int(near[best]), float(likeness[best])) if likeness[best] >= least_likeness else None
 
