@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from earthgptx.cli import app
 from earthgptx.data.sample_file import write_samples
+from tests.fixtures.make_coco import make_ssdd
 from tests.fixtures.misbehaving_endpoint import endpoint, error
 from tests.fixtures.recaption_scenes import made_samples
 
@@ -54,6 +55,14 @@ def test_a_dry_run_needs_no_server_and_no_key(samples: str, monkeypatch: pytest.
     assert not (Path(samples).parent / "out").exists()
 
 
+def test_labels_that_cannot_be_used_are_said(samples: str, tmp_path: Path):
+    make_ssdd(tmp_path / "sets", "train")
+    result = run(str(tmp_path / "sets"), "http://127.0.0.1:9/v1", "--dry-run")
+    assert result.exit_code == 0
+    assert "cannot be used; the first: " in result.stderr
+    assert "instances_train.json annotation 3" in result.stderr
+
+
 def test_a_budget_that_ends_is_one_sentence(samples: str):
     with endpoint() as state:
         result = run(samples, state.url, "--price-out", "10", "--budget", "0.001")
@@ -80,6 +89,7 @@ def test_a_refused_key_is_one_sentence_without_the_key(samples: str):
         (["--response-format", "xml"], "xml"),
         (["--concurrency", "0"], "concurrency"),
         (["--key", KEY], "No such option"),
+        (["--split", "train"], "is no folder"),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_sent(samples: str, more: list[str], words: str):

@@ -88,6 +88,8 @@ def recaption(
     )[:limit]
     if not subjects:
         refuse(f"{samples} holds no image with a labelled object.")
+    if broken:
+        complain(f"{len(broken):,} labels or images of the data sets cannot be used; the first: {broken[0].item}.")
     if dry_run:
         _show_forecast(forecast(subjects, settings), budget)
         return

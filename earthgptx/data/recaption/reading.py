@@ -85,8 +85,9 @@ def _subjects_of_datasets(
     for source in chosen:
         left_out.clear()
         for item in source.read(report):
-            # Readers report an image's annotations right before they give the image.
-            is_counted = "count" in source.tasks and not left_out
+            # Readers report an image's annotations right before they give the image. Sets that label a part of what
+            # is there serve no questions whose answer may be "no".
+            is_counted = "vqa" in source.tasks and not left_out
             left_out.clear()
             if not isinstance(item, LabelledImage):
                 continue

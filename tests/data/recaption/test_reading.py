@@ -25,6 +25,7 @@ from earthgptx.shapes import Box
 from tests.fixtures.make_all import make_all
 from tests.fixtures.make_coco import make_ssdd
 from tests.fixtures.make_corpus import make_row, write_corpus
+from tests.fixtures.make_rsvg import make_dior_rsvg
 from tests.fixtures.recaption_scenes import made_sample, made_samples
 
 
@@ -139,9 +140,10 @@ def test_an_image_with_a_label_left_out_counts_nothing(tmp_path: Path, shown: in
 
 def test_a_data_set_that_labels_a_part_counts_nothing(tmp_path: Path):
     make_all(tmp_path)
-    subjects = read(tmp_path, only=("sar_acd",))  # chips: not made to be counted
-    assert subjects
-    assert all(subject.totals == {} for subject in subjects)
+    make_dior_rsvg(tmp_path)
+    for name, is_counted in (("sar_acd", True), ("dior_rsvg", False)):
+        subjects = read(tmp_path, split="train", only=(name,))
+        assert {bool(subject.totals) for subject in subjects} == {is_counted}
 
 
 def test_a_folder_with_nothing_in_it(tmp_path: Path):
