@@ -2,7 +2,7 @@
 
 One JSON file comes in, labelled images come out one after the other, in the order of the file's images. The file is
 never in memory as a whole: where its records stand is noted, 20 bytes each, and they are read image by image. Crowd
-annotations (run lengths over many objects) are passed over, as COCO means them to be.
+annotations (run lengths over many objects) are no objects, as COCO means it; their classes are the image's gaps.
 """
 
 from __future__ import annotations
@@ -113,17 +113,21 @@ def read_instances(
             if image is None:
                 continue
             objects = []
+            crowds: dict[str, None] = {}
             for annotation in _annotations(file, path, contents.annotations, number):
                 category = contents.categories.get(_number(annotation.get("category_id")))
-                if _is_crowd(annotation) or category in passed_over:
+                if category in passed_over:
                     continue
                 with setting_aside(dataset, _item(path, annotation), on_broken):
                     if category is None:
                         raise MalformedDataset(
                             f"the annotation has the unknown category {_number(annotation.get('category_id'))}."
                         )
-                    objects.append(make_object(annotation, name_of(category), image.width, image.height))
-            yield replace(image, objects=tuple(objects))
+                    if _is_crowd(annotation):
+                        crowds[name_of(category)] = None
+                    else:
+                        objects.append(make_object(annotation, name_of(category), image.width, image.height))
+            yield replace(image, objects=tuple(objects), gaps=tuple(crowds))
 
 
 def object_from(

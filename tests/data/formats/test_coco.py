@@ -151,3 +151,4 @@ def test_crowds_and_nameless_categories_are_passed_over(tmp_path):
     (image,) = read(make_coco(tmp_path, coco_content(("ship", "ignore"), rows, num_images=1)), passed_over=("ignore",))
     assert len(image.objects) == 1
     assert np.isfinite(image.objects[0].box.area)
+    assert image.gaps == ("ship",)  # nobody knows how many are in the crowd
