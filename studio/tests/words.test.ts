@@ -22,3 +22,7 @@ it("holds a half token back while words still come", () => {
 it("is said aloud", () => {
   expect(spoken("<Region 2>: a ship <pix>")).toBe("Region 2: a ship");
 });
+
+it("says where an answer is nothing but a mask", () => {
+  expect(spoken("<Region 1>: <pix>\n<Region 2>: ship <pix>")).toBe("Region 1: its mask\nRegion 2: ship");
+});

@@ -42,7 +42,7 @@ def render_scenes(folder: Path) -> RenderedScenes:
     colours = np.asarray(colours, np.float32)
     colours = np.where(colours[..., 2:] > colours[..., :1] + 15, colours * depth, colours)
     levels = (colours / 255) ** 1.4 * 2600 + 180
-    noisy = levels + np.random.default_rng(1).normal(0, 28, levels.shape)
+    noisy = levels + np.random.default_rng(1).normal(0, 4, levels.shape)
     optical = _write(folder / "harbour.tif", noisy.astype(np.uint16).transpose(2, 0, 1))
     echoes = np.asarray(_harbour(land=(74,) * 3, water=(22,) * 3, ship=(250,) * 3, tank=(205,) * 3), np.float32)[..., 0]
     speckle = np.random.default_rng(2).gamma(3.0, 1 / 3.0, echoes.shape)

@@ -15,6 +15,7 @@ from tests.ui.speaking_model import SpeakingModel
 from tests.ui.studio_page import StudioPage
 
 MAX_BYTES = 150_000
+NUM_COLOURS = 256
 STEPS = ("upload", "draw", "stream", "answer", "dark", "narrow")
 LONGEST_ANSWER = 120_000  # milliseconds, with a real model on a busy machine
 
@@ -88,10 +89,10 @@ def _walk(studio: StudioPage, scenes: RenderedScenes, folder: Path) -> None:
 
 
 def _save(page: Any, path: Path) -> None:
-    """As a PNG of few colours: a page is flat, and a picture of 256 of them is told from it by nobody."""
+    """As a PNG of few colours: a page is flat, and documentation is to stay small."""
     import io
 
     from PIL import Image
 
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture.quantize(NUM_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)

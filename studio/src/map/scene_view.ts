@@ -154,19 +154,25 @@ export class SceneView {
   }
 
   private drawMarks(): void {
-    const { drawing, open, hovered } = this.studio;
+    const { drawing, hovered } = this.studio;
     const kept = new Set(drawing.marks.map(({ id }) => id));
     for (const feature of this.markSource.getFeatures()) {
       if (!kept.has(String(feature.getId()))) this.markSource.removeFeature(feature);
     }
     drawing.marks.forEach((placed, index) => {
       const number = index + 1;
-      const said = open?.regions.find((region) => region.number === number);
-      const isSame = said !== undefined && sameMark(markFromJson(said.mark), placed.mark);
-      const label = shortened(placed.label || (isSame ? said.label : ""));
+      const label = shortened(placed.label || this.saidOf(placed.mark, number));
       const isSelected = placed.id === drawing.selected;
       this.featureOf(placed).set("look", { number, label, isSelected, isHovered: number === hovered } satisfies Look);
     });
+  }
+
+  /** What the open answer calls a mark, or else the latest one that gives it a name. */
+  private saidOf(mark: Mark, number: number): string {
+    const { open, answers } = this.studio;
+    const regions = [...answers, ...(open === null ? [] : [open])].toReversed().flatMap((answer) => answer.regions);
+    const said = regions.find((region) => region.number === number && region.label !== "" && sameMark(markFromJson(region.mark), mark));
+    return said?.label ?? "";
   }
 
   /** The mark's feature, kept while the hand holds it and given a new geometry only where the mark is new. */

@@ -5,6 +5,7 @@ export type Piece =
   | { readonly kind: "region"; readonly number: number };
 
 const TOKENS = /<\/?p>|<pix>|<\/?s>|<\|[a-z_]+\|>/gi;
+const ONLY_A_MASK = /:\s*<pix>[ \t.]*(?=\n|$)/gi;
 const REGION = /<region\s+(\d+)>/gi;
 
 /**
@@ -13,7 +14,7 @@ const REGION = /<region\s+(\d+)>/gi;
  */
 export function piecesOf(text: string, isWhole = true): Piece[] {
   const arrived = isWhole ? text : text.replace(/<[^<>]{0,16}$/, "");
-  const clean = arrived.replace(TOKENS, "").replace(/[ \t]{2,}/g, " ").replace(/ +([.,;:!?])/g, "$1");
+  const clean = arrived.replace(ONLY_A_MASK, ": its mask").replace(TOKENS, "").replace(/[ \t]{2,}/g, " ").replace(/ +([.,;:!?])/g, "$1");
   const pieces: Piece[] = [];
   let end = 0;
   for (const match of clean.matchAll(REGION)) {
