@@ -27,14 +27,18 @@ _PRICE = "Money per million tokens"
 def recaption(
     samples: Annotated[
         Path,
-        typer.Argument(metavar="SAMPLES_OR_CORPUS", help="A folder of data sets, a corpus's folder, or a .jsonl file."),
+        typer.Argument(metavar="INPUT", help="A folder of data sets, a corpus's folder, or a .jsonl file."),
     ],
     endpoint: Annotated[str, typer.Option(metavar="URL", help="As in http://127.0.0.1:8000/v1.")],
     model: Annotated[str, typer.Option(help="Its name at the endpoint.")],
     out: Annotated[Path, typer.Option(help="The folder to write; a run that was stopped goes on in it.")],
-    images: Annotated[Path | None, typer.Option(help="What relative image paths start from; else the input.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="What relative image paths start from; else a file's folder.")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="Only this split of data sets or a corpus.")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Of a folder, only this data set; repeatable.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this data set of a folder or a corpus; repeatable.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many images.")] = None,
     price_in: Annotated[float, typer.Option(min=0, help=f"{_PRICE} read.")] = 0.0,
     price_out: Annotated[float, typer.Option(min=0, help=f"{_PRICE} written.")] = 0.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from hypothesis import strategies as st
 
 from earthgptx.data.recaption.answers import AnswerCache, Reply
 from earthgptx.data.recaption.cost import Estimate, Ledger, Prices, billed, estimate, image_tokens
-from earthgptx.data.recaption.request import Parameters, Question
+from earthgptx.data.recaption.request import Parameters, Question, content_key, question_of
+from earthgptx.data.recaption.subject import Subject, subjects_of
+from earthgptx.shapes import Box, Polygon
+from tests.fixtures.recaption_scenes import made_sample
 
 ASKED = Estimate(tokens_in=1000, usual_tokens_out=200, most_tokens_out=500)
 
@@ -150,3 +154,39 @@ def test_a_put_that_fails_leaves_the_old_answer(tmp_path: Path, monkeypatch):
 
 def test_prices_are_for_a_million():
     assert math.isclose(Prices(2.5, 10).of(1_000_000, 100_000), 3.5)
+
+
+def test_the_key_holds_all_that_the_answer_depends_on(tmp_path: Path):
+    subject = subject_of_samples(tmp_path / "a")
+    image, first = subject.image, subject.image.objects[0]
+    elsewhere = subject_of_samples(tmp_path / "b")
+    outline = Polygon(((4, 4), (20, 4), (20, 16)))
+    keys = [
+        content_key(item, question_of(item, Parameters("m")))
+        for item in (
+            subject,
+            replace(subject, image=replace(image, window=Box(0, 0, 32, 32))),
+            replace(subject, image=replace(image, orientation=1)),
+            replace(subject, image=replace(image, sensor="optical")),
+            replace(subject, totals={}),
+            replace(subject, marked=subject.marked[:1]),
+            *(
+                replace(subject, image=replace(image, objects=(changed, *image.objects[1:])))
+                for changed in (
+                    replace(first, box=Box(4, 4, 20, 17)),
+                    replace(first, label="harbor"),
+                    replace(first, polygons=(outline,)),
+                    replace(first, rotated=outline.scaled(0.5, 0.5)),
+                )
+            ),
+        )
+    ]
+    assert len(set(keys)) == len(keys)
+    assert content_key(elsewhere, question_of(elsewhere, Parameters("m"))) == keys[0]
+    image.path.write_bytes(image.path.read_bytes() + b" ")
+    assert content_key(subject, question_of(subject, Parameters("m"))) not in keys
+
+
+def subject_of_samples(folder: Path) -> Subject:
+    (subject,) = subjects_of([made_sample(folder, "x", ("ship", "ship"))], max_regions=20)
+    return subject

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from earthgptx.data.recaption.client import ChatEndpoint, Patience
+from earthgptx.data.recaption.client import ChatEndpoint, NoAnswer, Patience
 from earthgptx.data.recaption.run import Summary, recaption
 from earthgptx.data.recaption.subject import subjects_of
 from earthgptx.data.sample_file import write_samples
@@ -81,3 +81,22 @@ def test_ctrl_c_keeps_what_is_in_flight(tmp_path: Path):
         assert len(list((tmp_path / "out" / "answers").rglob("*.json"))) == asked
         go(state, items, settings(tmp_path))
         assert len(state.requests) == 20
+
+
+def test_ctrl_c_ends_waiting_between_attempts(tmp_path: Path):
+    class Stopped:
+        is_halted = False
+
+        def ask(self, question, picture, on_lost):
+            raise NoAnswer("busy.")
+
+        def halt(self):
+            self.is_halted = True
+
+    def stop(summary: Summary) -> None:
+        raise KeyboardInterrupt
+
+    chat = Stopped()
+    with pytest.raises(KeyboardInterrupt):
+        recaption(subjects(tmp_path, 2), chat, settings(tmp_path), stop)
+    assert chat.is_halted
