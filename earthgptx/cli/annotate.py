@@ -83,19 +83,8 @@ def annotate(
     questions = _checked_questions(ask or [], has_regions=regions is not None, masks=masks)
     big = BigScene.open(scene, sensor=sensor)
     wishes = Wishes(questions, captions=captions, masks=masks, tolerance=simplify, view=cast("View", view))
-    settings = {
-        "scene": [scene.name, scene.stat().st_size, scene.stat().st_mtime_ns],
-        "regions": None if regions is None else _digest(regions),
-        "questions": list(questions),
-        "captions": captions and regions is not None,
-        "masks": masks,
-        "grid": grid,
-        "simplify": simplify,
-        "view": view,
-        "crs": crs,
-        "sensor": big.sensor,
-        "model": model,
-    }
+    settings = {**_about_scene(scene), **_about_wishes(wishes, regions), "grid": grid, "crs": crs}
+    settings |= {"sensor": big.sensor, "model": model}
     if overwrite:
         journal_of(out).unlink(missing_ok=True)
     elif is_complete(out, settings):
@@ -158,6 +147,23 @@ def _plan(scene: BigScene, regions: Path | None, wishes: Wishes, grid: int | Non
     for note in file.notes:
         speaking.complain(note)
     return plan_regions(scene, file, wishes)
+
+
+def _about_scene(scene: Path) -> dict[str, Any]:
+    """What tells one scene's file from another."""
+    return {"scene": [scene.name, scene.stat().st_size, scene.stat().st_mtime_ns]}
+
+
+def _about_wishes(wishes: Wishes, regions: Path | None) -> dict[str, Any]:
+    """What is asked, and of what."""
+    return {
+        "regions": None if regions is None else _digest(regions),
+        "questions": list(wishes.questions),
+        "captions": wishes.captions and regions is not None,
+        "masks": wishes.masks,
+        "simplify": wishes.tolerance,
+        "view": wishes.view,
+    }
 
 
 def _digest(path: Path) -> str | None:
