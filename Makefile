@@ -1,4 +1,4 @@
-# make demo | test | check | nano | install | clean     (make help explains each)
+# make demo | test | check | nano | studio | install | clean     (make help explains each)
 SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -16,7 +16,7 @@ ARGS    ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help install demo test check format nano clean
+.PHONY: help install demo test check format nano studio clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ format: $(VENV)/.stamp-everything  ## let ruff lay the code out and mend what it
 nano: $(VENV)/.stamp-everything  ## train nano from EARTHGPTX_DATA (default ../shared/data); resumes where it stopped
 	$(BIN)/earthgptx weights nano
 	$(BIN)/earthgptx train recipes/nano.py $(if $(EARTHGPTX_DATA),--set data=$(EARTHGPTX_DATA))
+
+studio:  ## check the browser studio and build it into the package; needs Node 20.19 or newer
+	cd studio && npm ci --no-audit --no-fund --loglevel=error && npm run --silent check && npm run --silent build
 
 clean:  ## remove the environment, caches and outputs; keeps runs/ and checkpoints/
 	rm -rf $(VENV) outputs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis ./*.egg-info
