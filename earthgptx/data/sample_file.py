@@ -6,6 +6,7 @@ Reading what was written gives the same sample back.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -126,14 +127,14 @@ def parse(line: str, *, root: Path | None = None, where: str = "the line") -> Sa
                 PixelTarget(tuple(objects[position] for position in positions)) for positions in record.get("masks", ())
             ),
             task=str(record.get("task", "dialogue")),
-            window=Box(*record["window"]) if "window" in record else None,
+            window=_box(record["window"]) if "window" in record else None,
             orientation=int(record.get("orientation", 0)),
         )
     except json.JSONDecodeError as error:
         raise MalformedDataset(f"{where} is not JSON: {error.msg} at character {error.pos}.") from error
     except KeyError as error:
         raise MalformedDataset(f"{where} has no field {error}.") from error
-    except (TypeError, AttributeError, IndexError, ValueError) as error:
+    except (TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
         raise MalformedDataset(f"{where} does not hold a sample: {error}.") from error
     return check_sample(sample)
 
@@ -162,13 +163,23 @@ def _corners(box: Box) -> list[float]:
     return [box.x0, box.y0, box.x1, box.y1]
 
 
+def _box(written: Any) -> Box:
+    """A box from four finite numbers; they stay as they are written, 7 or 7.0."""
+    if not all(math.isfinite(value) and not isinstance(value, bool) for value in written):
+        raise ValueError(f"{str(written)[:80]} is no box of four finite numbers")
+    return Box(*written)
+
+
 def _polygon(points: Any) -> Polygon:
-    return Polygon(tuple((float(x), float(y)) for x, y in points))
+    polygon = Polygon(tuple((float(x), float(y)) for x, y in points))
+    if not all(math.isfinite(value) for point in polygon.points for value in point):
+        raise ValueError("an outline has a corner that is no finite number")
+    return polygon
 
 
 def _object_from_json(written: dict[str, Any]) -> LabelledObject:
     return LabelledObject(
-        box=Box(*written["box"]),
+        box=_box(written["box"]),
         label=str(written["label"]),
         polygons=tuple(map(_polygon, written.get("polygons", ()))),
         rotated=_polygon(written["rotated"]) if "rotated" in written else None,

@@ -134,7 +134,7 @@ def _geopixeld(record: Mapping[str, Any], place: _Place) -> Sample:
     if outlines is not None:
         drawn = [_from_parts(parts, width, height) for parts in _outlines(outlines, place)]
     else:
-        drawn = [_from_runs((runs,), width, height) for runs in _listed(record["segmentation"], "segmentation")]
+        drawn = [_from_runs((runs,), width, height) for runs in _listed(record.get("segmentation"), "segmentation")]
     if len(drawn) != len(named):
         raise MalformedDataset(f"the answers hold {len(named)} [SEG], but there are {len(drawn)} masks.")
     targets = tuple(PixelTarget((draw(label),)) for draw, label in zip(drawn, named, strict=True))

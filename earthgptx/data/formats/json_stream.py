@@ -124,7 +124,7 @@ class _Text:
         self._path = path
         self._num_records = 0
         self._begin = 0  # of the window, in bytes
-        self._window = file.read(_CHUNK).decode("latin-1")
+        self._window = file.read(_CHUNK + 3).decode("latin-1")  # three bytes are a mark
         self._at = 0  # in the window
         if self._window.startswith(("\xff\xfe", "\xfe\xff")):
             raise MalformedDataset(f"The annotation file {path} is in UTF-16: JSON is read in UTF-8.")
@@ -152,6 +152,7 @@ class _Text:
         """Passes over the next value."""
         self.sign()
         more = _CHUNK
+        is_all = False
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._window, self._at)
@@ -165,8 +166,9 @@ class _Text:
             except ValueError as error:  # a number of thousands of digits
                 raise self.fault(str(error).split(";")[0]) from error
             else:
-                if end < len(self._window) or not self._has_more(_CHUNK):  # a number at the end may go on
+                if end <= len(self._window) - _MARGIN or is_all:
                     return self._passed(value, end)
+                is_all = not self._has_more(_CHUNK)  # a number may go on: 1.5 with e+7
 
     def elements(self) -> Iterator[Element]:
         """Passes over the next list, element by element."""
