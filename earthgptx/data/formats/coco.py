@@ -115,14 +115,13 @@ def read_instances(
             objects = []
             crowds: dict[str, None] = {}
             for annotation in _annotations(file, path, contents.annotations, number):
-                category = contents.categories.get(_number(annotation.get("category_id")))
+                category_number = _number(annotation.get("category_id"))
+                category = contents.categories.get(category_number)
                 if category in passed_over:
                     continue
                 with setting_aside(dataset, _item(path, annotation), on_broken):
                     if category is None:
-                        raise MalformedDataset(
-                            f"the annotation has the unknown category {_number(annotation.get('category_id'))}."
-                        )
+                        raise MalformedDataset(f"the annotation has the unknown category {category_number}.")
                     if _is_crowd(annotation):
                         crowds[name_of(category)] = None
                     else:
