@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from earthgptx.data.formats import coco
+from earthgptx.data.formats import coco, json_stream
 from earthgptx.errors import MalformedDataset
 from earthgptx.rasters import pack_runs, runs_from_array
 from earthgptx.shapes import Box
@@ -144,6 +145,65 @@ def test_a_file_that_lacks_a_part_is_refused_as_a_whole(tmp_path, key):
     path.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(MalformedDataset, match=key):
         read(path, on_broken=lambda _: None)
+
+
+def test_only_crowds_are_passed_over_and_an_empty_outline_is_none(tmp_path):
+    rows = [{**WHOLE, "iscrowd": flag} for flag in ("0", None, "1", True)]
+    rows += [{**WHOLE, "segmentation": [[]]}, {**WHOLE, "segmentation": []}]
+    (image,) = read(make_coco(tmp_path, coco_content(("ship",), rows, num_images=1)))
+    assert [item.has_mask for item in image.objects] == [False] * 4
+
+
+def test_what_is_no_record_costs_only_itself(tmp_path):
+    content = coco_content(("ship",), [WHOLE], num_images=1)
+    content["annotations"] += [None, [], {"id": 9}, {**WHOLE, "image_id": 1.0}]
+    content["images"] += [None, {"file_name": "1.jpg"}]
+    content["categories"] += ["car", {"id": 2}]
+    path = tmp_path / "a.json"
+    make_coco(tmp_path, coco_content(("ship",), [], num_images=1))
+    path.write_text(json.dumps(content), encoding="utf-8")
+    broken = []
+    (image,) = read(path, tmp_path / "images", on_broken=broken.append)
+    assert len(image.objects) == 2
+    assert [item.item.removeprefix(f"{path} ") for item in broken] == [
+        "images record 2",
+        "images record 3",
+        "categories record 2",
+        "categories record 3",
+        "annotations record 2",
+        "annotations record 3",
+        "annotations record 4",
+    ]
+
+
+def test_annotations_may_stand_before_images_and_far_from_one_another(tmp_path):
+    content = coco_content(("ship",), [{**WHOLE, "image_id": 1 + k % 3} for k in range(30)], num_images=3)
+    path = make_coco(tmp_path, content)
+    images = read(path)
+    path.write_text(json.dumps(dict(reversed(content.items())), indent=2), encoding="utf-8")
+    assert read(path) == images
+    assert [len(image.objects) for image in images] == [10, 10, 10]
+
+
+def test_memory_stays_flat_however_many_annotations_there_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_stream, "_CHUNK", 4096)
+    content = coco_content(("ship",), [WHOLE], num_images=1)
+    path = make_coco(tmp_path, content)
+
+    def peak_with(num_annotations):
+        others = [{**WHOLE, "category_id": 9, "id": k, "segmentation": [FLAT * 8]} for k in range(num_annotations)]
+        path.write_text(json.dumps({**content, "annotations": others}), encoding="utf-8")
+        del others
+        tracemalloc.start()
+        try:
+            assert len(read(path, on_broken=lambda _: None)) == 1
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak_with(1)  # what is imported or cached once does not count
+    few = peak_with(50)
+    assert peak_with(500) < few + 100_000  # held as mappings, the annotations would take 1.3 MB
 
 
 def test_crowds_and_nameless_categories_are_passed_over(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
@@ -119,6 +120,19 @@ def test_exactly_the_broken_items_are_set_aside(tmp_path):
     words = ["no label", "outside", "2 points", "GeometryCollection", "filled list", "not a position", "no label"]
     assert all(word in item.reason for word, item in zip(words, broken, strict=True))
     assert len(image.objects) == 1
+
+
+@pytest.mark.parametrize(
+    "feature_like", [None, 7, [], {}, {"properties": [1], "geometry": "x"}, {"geometry": {"type": "Point"}}]
+)
+def test_what_is_no_feature_costs_only_itself(tmp_path, feature_like):
+    make_geotiff(tmp_path / "scene.tif")
+    path = make_geojson(tmp_path / "scene.geojson", [feature(polygon(on_map(SQUARE)))], crs=UTM)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, "features": [feature_like, *content["features"]]}), encoding="utf-8")
+    broken = []
+    (image,) = read(tmp_path, on_broken=broken.append)
+    assert len(image.objects) == len(broken) == 1
 
 
 def test_what_is_wrong_as_a_whole(tmp_path):

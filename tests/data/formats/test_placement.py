@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earthgptx.data.formats.placement import keyhole, outlined_object, placed_box, ribbon, turned_box
+from earthgptx.data.formats.placement import keyhole, numbers, outlined_object, placed_box, ribbon, turned_box
 from earthgptx.errors import EnclosesNothing, MalformedDataset
 from earthgptx.shapes import Box, Polygon, rasterise_polygons
 
@@ -39,6 +39,16 @@ def test_numbers_that_are_none_are_refused(value):
         placed_box(Box(0, 0, value, 5), 10, 10)
     with pytest.raises(MalformedDataset, match="finite"):
         outlined_object([[(0, 0), (5, 0), (value, 5)]], "x", 10, 10)
+
+
+@pytest.mark.parametrize("written", ["1234", {1: 2}, None, 7, [1, 2, 3, True], [1, 2, 3, "x"], [10**400] * 4])
+def test_what_is_no_list_of_numbers_is_refused(written):
+    with pytest.raises(MalformedDataset, match="is not a box"):
+        numbers(written, 4, "a box")
+
+
+def test_numbers_may_be_written_as_text():
+    assert numbers(["1", " 2.5 ", 3, 4.0], 4, "a box") == (1, 2.5, 3, 4)
 
 
 def test_an_outline_keeps_its_parts_and_loses_a_closing_point():

@@ -117,6 +117,52 @@ def test_files_in_other_encodings(tmp_path):
     assert only(tmp_path).label == "café"
 
 
+@pytest.mark.parametrize(
+    ("name", "encoding", "declared"),
+    [
+        ("café", "cp1252", None),
+        ("café", "cp1252", "utf-8"),
+        ("café", "utf-8", "nonsense"),
+        ("café", "utf-16", "utf-16"),
+        ("飞机", "gbk", None),
+        ("飞机", "gbk", "GBK"),
+        ("镕", "gbk", "GB2312"),  # a letter that GBK has and GB 2312 has not
+        ("飞机", "utf-8-sig", "utf-8"),
+    ],
+)
+def test_files_that_are_not_in_the_encoding_that_they_declare(tmp_path, name, encoding, declared):
+    make(tmp_path, "a", voc_object(name, WHOLE))
+    path = tmp_path / "Annotations" / "a.xml"
+    head = f'<?xml version="1.0" encoding="{declared}"?>\n' if declared else ""
+    path.write_bytes((head + path.read_text(encoding="utf-8")).encode(encoding))
+    assert only(tmp_path).label == name
+
+
+def test_images_and_files_in_nested_folders_and_with_upper_case_endings(tmp_path):
+    make(tmp_path, "a", voc_object("ship", WHOLE))
+    (tmp_path / "JPEGImages" / "deep").mkdir()
+    (tmp_path / "JPEGImages" / "a.jpg").rename(tmp_path / "JPEGImages" / "deep" / "a.JPG")
+    (tmp_path / "Annotations" / "a.xml").rename(tmp_path / "Annotations" / "a.XML")
+    (image,) = read(tmp_path)
+    assert (image.id, image.path.name) == ("own/train/a", "a.JPG")
+    assert len(image.objects) == 1
+
+
+def test_a_name_listed_twice_is_read_once(tmp_path):
+    make(tmp_path, "a", voc_object("ship", WHOLE))
+    broken = []
+    assert len(read(tmp_path, names=["a", "a"], on_broken=broken.append)) == 1
+    assert [item.reason for item in broken] == ["the annotation file is listed a second time."]
+
+
+def test_images_that_nobody_labelled_are_counted(tmp_path, caplog):
+    make(tmp_path, "a", voc_object("ship", WHOLE))
+    picture(tmp_path / "JPEGImages" / "b.jpg")
+    with caplog.at_level("INFO"):
+        read(tmp_path)
+    assert "1 images more than there are annotation files" in caplog.text
+
+
 def test_exactly_the_broken_items_are_set_aside(tmp_path):
     make(
         tmp_path,

@@ -115,6 +115,16 @@ def test_a_yaml_cannot_run_code(tmp_path):
         yolo.class_names(tmp_path / "data.yaml")
 
 
+def test_labels_in_other_encodings_and_with_upper_case_endings(tmp_path):
+    make_yolo(tmp_path, {"a": [yolo_line(0, (20, 30, 60, 70))]})
+    path = tmp_path / "labels" / "a.txt"
+    path.with_suffix(".TXT").write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    path.unlink()
+    assert len(read(tmp_path)[0].objects) == 1
+    (tmp_path / "classes.txt").write_bytes("船\r\n飞机".encode("gbk"))
+    assert yolo.class_names(tmp_path / "classes.txt") == {0: "船", 1: "飞机"}
+
+
 def test_images_that_differ_only_by_their_ending_are_reported(tmp_path):
     make_yolo(tmp_path, {"a": []})
     (tmp_path / "images" / "a.png").write_bytes((tmp_path / "images" / "a.jpg").read_bytes())
