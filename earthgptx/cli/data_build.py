@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -162,7 +163,7 @@ def _own(path: Path, sensor: str | None) -> OwnDataset:
 
     if sensor is None:
         refuse("Say what took your own images with --own-sensor: optical, sar or infrared.")
-    path = path.absolute()
+    path = Path(os.path.abspath(path))
     name = re.sub(r"\W+", "_", path.stem if path.is_file() else path.name).strip("_").lower()
     return own_dataset(path, sensor=sensor, name=name or "own")
 

@@ -89,7 +89,8 @@ def build(
         FolderInUse: another build writes there.
         WorkerLost: a process was ended from outside; what was finished is kept.
     """
-    root, out = root.absolute(), out.absolute()
+    # Without links followed: "a/../b" is b, or images that are told from b would lie elsewhere.
+    root, out = Path(os.path.abspath(root)), Path(os.path.abspath(out))
     tiling = tiling or Tiling()
     if not root.is_dir():
         raise MalformedDataset(f"The root {root} is not a folder.")

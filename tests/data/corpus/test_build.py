@@ -108,6 +108,12 @@ def test_no_folder_of_this_machine_is_in_it(corpus, root):
     assert not any(str(root) in path.read_text(errors="replace") for path in corpus.rglob("*.json*"))
 
 
+def test_a_root_may_be_told_by_way_of_another_folder(corpus, root, tmp_path):
+    (root / "aside").mkdir(exist_ok=True)
+    build(root / "aside" / "..", tmp_path / "out", num_workers=1)
+    assert content(tmp_path / "out") == content(corpus)
+
+
 def test_two_processes_write_what_one_writes(corpus, root, tmp_path):
     build(root, tmp_path / "two", num_workers=2)
     assert content(tmp_path / "two") == content(corpus)
