@@ -35,7 +35,7 @@ def image_with(*objects: LabelledObject, **changes: object) -> LabelledImage:
     return replace(image, **changes)
 
 
-def asked(image: LabelledImage, task: str, times: int = 12) -> Iterator[Sample]:
+def asked(image: LabelledImage, task: str, times: int = 8) -> Iterator[Sample]:
     for seed in range(times):
         sample = make_sample(image, task, random.Random(seed))
         if sample is not None:
@@ -58,7 +58,7 @@ objects = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(objects, min_size=1, max_size=9))
 def test_no_window_gives_a_false_number_or_a_false_no(found):
     """Judged by who sees the whole scene: whatever a window shows a pixel of, however little, is there."""
