@@ -54,8 +54,7 @@ def read(name: str, root: Path, split: str, on_broken: OnBroken) -> Iterator[Lab
 def _read_voc(name: str, folder: Path, split: str, on_broken: OnBroken) -> Iterator[LabelledImage]:
     annotations = folder / "Annotations"
     pictures = folder / "JPEGImages" if (folder / "JPEGImages").is_dir() else folder / "images"
-    listed = folder / _LISTS / f"{split}.txt"
-    has_list = listed.is_file()
+    names = _listed(folder, split)
     yield from voc.read_folder(
         annotations,
         pictures,
@@ -64,8 +63,8 @@ def _read_voc(name: str, folder: Path, split: str, on_broken: OnBroken) -> Itera
         sensor=_SENSOR,
         name_of=partial(canonical, name),
         on_broken=on_broken,
-        names=voc.split_names(listed) if has_list else None,
-        wanted=None if has_list else _membership(folder, annotations, split),
+        names=names,
+        wanted=_membership(annotations, split) if names is None else None,
     )
 
 
@@ -73,6 +72,7 @@ def _read_yolo(name: str, folder: Path, split: str, on_broken: OnBroken) -> Iter
     classes = next((folder / path for path in _NAME_LISTS if (folder / path).is_file()), None)
     if classes is None:
         raise MalformedDataset(f"{folder} holds YOLO labels but no names of classes: {_NAME_LISTS[0]} does not exist.")
+    names = _listed(folder, split)
     yield from yolo.read_folder(
         folder / "labels",
         folder / "images",
@@ -82,15 +82,25 @@ def _read_yolo(name: str, folder: Path, split: str, on_broken: OnBroken) -> Iter
         sensor=_SENSOR,
         name_of=partial(canonical, name),
         on_broken=on_broken,
-        wanted=_membership(folder, folder / "labels", split),
+        listed=names,
+        wanted=_membership(folder / "labels", split) if names is None else None,
     )
 
 
-def _membership(folder: Path, annotations: Path, split: str) -> Callable[[str], bool]:
-    """Says of an annotation's name, with its folders, whether it belongs to a split."""
+def _listed(folder: Path, split: str) -> list[str] | None:
+    """The names in the split's list; none where only other splits have lists, None where there is no list at all."""
+    lists = {name: folder / _LISTS / f"{name}.txt" for name in ("train", "val", "test")}
+    if lists[split].is_file():
+        return voc.split_names(lists[split])
+    return [] if any(path.is_file() for path in lists.values()) else None
+
+
+def _membership(annotations: Path, split: str) -> Callable[[str], bool]:
+    """Says of an annotation's name, with its folders, whether it belongs to a split: by its folder, else by a draw."""
     by_folder = {name for name in ("train", "val", "test") if (annotations / name).is_dir()}
-    if by_folder:
-        return lambda name: name.startswith(f"{split}/")
-    if any((folder / _LISTS / f"{other}.txt").is_file() for other in ("train", "val", "test")):
-        return lambda name: False  # other splits are listed and this one is not: there are no images of it
-    return lambda name: drawn_split(name) == split
+
+    def belongs(name: str) -> bool:
+        first = name.split("/")[0]
+        return (first if first in by_folder else drawn_split(name)) == split
+
+    return belongs

@@ -105,7 +105,9 @@ def read_instances(
                 if wanted is not None and not wanted(name):
                     continue
                 if found.id in seen_ids:
-                    raise MalformedDataset(f"{found.path.name} is listed a second time, or in another format, too.")
+                    raise MalformedDataset(
+                        f"{found.path.name} is listed a second time; endings do not tell images apart."
+                    )
                 seen_ids.add(found.id)
                 if checks_size:
                     _check_size(found)

@@ -194,6 +194,8 @@ def _voc(root: Path, files: list[Path] | None, known: _Shared, formats: _Formats
         lists = folder.parent / "ImageSets" / "Main"
         listed = [(split, lists / f"{split}.txt") for split in ("train", "val", "test")]
         listed = [(split, path) for split, path in listed if path.is_file()]
+        if {split for split, _ in listed} <= {"test"} and (lists / "trainval.txt").is_file():
+            listed.append(("train", lists / "trainval.txt"))
         reader = partial(voc.read_folder, folder, images, **known)
         for split, path in listed:
             name = _relative(root, folder)

@@ -60,6 +60,23 @@ def test_lists_of_images_decide_where_there_are_some(tmp_path):
     assert read(tmp_path, "sea_shipping", "val") == ([], [])
 
 
+def test_lists_decide_for_yolo_too(tmp_path):
+    folder = make_yolo(tmp_path)
+    lists = folder / "ImageSets" / "Main"
+    lists.mkdir(parents=True)
+    (lists / "test.txt").write_text("000002.png\n", encoding="utf-8")
+    images, _ = read(tmp_path, "aerial_mancar", "test")
+    assert [image.id for image in images] == ["aerial_mancar/test/000002"]
+    assert read(tmp_path, "aerial_mancar", "train") == ([], [])
+
+
+def test_what_lies_in_no_folder_of_a_split_is_drawn(tmp_path):
+    make_yolo(tmp_path, split="val")
+    make_yolo(tmp_path)
+    names = [image.id.split("/", 2)[2] for split in SPLITS for image in read(tmp_path, "aerial_mancar", split)[0]]
+    assert sorted(names) == [f"00000{k}" for k in (1, 2, 3)] + [f"val/00000{k}" for k in (1, 2, 3)]
+
+
 def test_folders_of_splits_decide_where_there_are_some(tmp_path):
     make_yolo(tmp_path, split="val")
     images, _ = read(tmp_path, "aerial_mancar", "val")

@@ -182,6 +182,11 @@ def test_voc_with_lists_and_with_folders(tmp_path):
     write(tmp_path / "v" / "ImageSets" / "Main" / "val.txt", "b\n")
     found = own(tmp_path / "v")
     assert (found.format, ids(found)) == ("Pascal VOC", ["own/train/c", "own/train/a", "own/val/b"])
+    lists = tmp_path / "v" / "ImageSets" / "Main"
+    (lists / "train.txt").rename(lists / "trainval.txt")
+    assert ids(own(tmp_path / "v")) == ["own/val/b"]  # a part of which is val
+    (lists / "val.txt").rename(lists / "test.txt")
+    assert ids(own(tmp_path / "v")) == ["own/train/c", "own/train/a", "own/test/b"]
     for split in ("train", "test"):
         shutil.copytree(tmp_path / "v" / "Annotations", tmp_path / "w" / split / "Annotations")
         shutil.copytree(tmp_path / "v" / "JPEGImages", tmp_path / "w" / split / "JPEGImages")
