@@ -105,17 +105,14 @@ def read_instances(
                 if wanted is not None and not wanted(name):
                     continue
                 if found.id in seen_ids:
-                    raise MalformedDataset(
-                        f"{found.path.name} is listed a second time; endings do not tell images apart."
-                    )
+                    raise MalformedDataset(f"{found.path.name} is listed a second time, whatever its ending.")
                 seen_ids.add(found.id)
                 if checks_size:
                     _check_size(found)
                 image = found
             if image is None:
                 continue
-            objects = []
-            crowds: dict[str, None] = {}
+            objects, crowds = [], []
             for annotation in _annotations(file, path, contents.annotations, number):
                 category_number = _number(annotation.get("category_id"))
                 category = contents.categories.get(category_number)
@@ -125,10 +122,10 @@ def read_instances(
                     if category is None:
                         raise MalformedDataset(f"the annotation has the unknown category {category_number}.")
                     if _is_crowd(annotation):
-                        crowds[name_of(category)] = None
+                        crowds.append(name_of(category))
                     else:
                         objects.append(make_object(annotation, name_of(category), image.width, image.height))
-            yield replace(image, objects=tuple(objects), gaps=tuple(crowds))
+            yield replace(image, objects=tuple(objects), gaps=tuple(dict.fromkeys(crowds)))
 
 
 def object_from(
