@@ -73,8 +73,7 @@ def read_instances(
         on_broken: told of every image and annotation that is left out.
         boxes_from_polygons: takes boxes from the outlines and never from the file's ``bbox``, where a release is
             known to have the two disagree. Annotations without an outline have their ``bbox`` all the same.
-        make_object: makes an object of an annotation, its label and the image's width and height, instead of
-            `object_from`: for a release whose fields mean something else than COCO's.
+        make_object: stands in for `object_from` where a release's fields mean something else than COCO's.
         passed_over: categories that label nothing, as "DontCare".
         keys: other names of the file's parts than COCO's.
         checks_size: opens every image's header and reports it where its size is not the file's.
