@@ -12,6 +12,7 @@ from earthgptx.data.datasets import DATASETS, available
 from earthgptx.data.datasets.class_names import plural
 from earthgptx.data.freeform import FIXED_MARKS, fixed_mark
 from earthgptx.data.instructions import TASKS, converse, make_sample
+from earthgptx.data.instructions.images import agreement
 from earthgptx.data.sample import LabelledImage, LabelledObject, check_sample
 from earthgptx.data.sample_file import parse, render
 from earthgptx.data.wording import FIELDS, position_word
@@ -146,6 +147,16 @@ def test_captions_and_scenes_are_the_datasets_own(images):
             assert [region.mark for region in sample.regions] in ([], [whole])
             marked[len(sample.regions)] += 1
     assert marked[0] > 5 < marked[1]
+
+
+def test_a_caption_is_drawn_the_more_often_the_more_the_others_agree_with_it():
+    captions = ["a ship lies in a harbor", "a ship lies in the harbor", "many green trees"]
+    weights = agreement(captions)
+    assert weights[0] == weights[1] > weights[2] > 0
+    assert agreement(captions[::-1]) == weights[::-1]
+    assert agreement(["a ship", "a ship"]) == [1.0, 1.0]
+    assert len(agreement(["alone"])) == 1
+    assert agreement(["", ""])[0] > 0
 
 
 def test_vqa_answers_are_short_true_and_balanced(images):

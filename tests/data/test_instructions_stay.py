@@ -46,7 +46,7 @@ IMAGE = LabelledImage(
 RECORDED = {
     "roc": "a82a8828dd25f3ba",
     "region_caption": "f1f86072678a4b85",
-    "image_caption": "d328b7e326bb2b8b",
+    "image_caption": "5d068ce2673c1436",
     "scene": "aed1817bbb7fef3d",
     "relation": "0c9209c2a1cc6fc5",
     "segment_region": "7dabfcca38ecfa00",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 from earthgptx.data import phrasing
 from earthgptx.data.instructions.blocks import Marking, one_turn, whole_image
@@ -11,11 +12,15 @@ from earthgptx.data.wording import plain
 
 
 def image_caption(image: LabelledImage, rng: random.Random, marking: Marking) -> Sample | None:
-    """One of the dataset's own captions."""
+    """One of the dataset's own captions, the likelier the more the image's other captions agree with it.
+
+    Captions are scored against all of an image's references; the odd one out teaches a model to be wrong about the
+    rest.
+    """
     captions = [text for text in map(plain, image.captions) if text]
     if not captions:
         return None
-    turns = (phrasing.choose("image_caption", rng), rng.choice(captions))
+    turns = (phrasing.choose("image_caption", rng), rng.choices(captions, weights=agreement(captions))[0])
     return one_turn(image, "image_caption", rng, turns, regions=whole_image(image, rng))
 
 
@@ -25,3 +30,23 @@ def scene(image: LabelledImage, rng: random.Random, marking: Marking) -> Sample 
         return None
     turns = (phrasing.choose("scene", rng), image.scene)
     return one_turn(image, "scene", rng, turns, regions=whole_image(image, rng))
+
+
+def agreement(captions: list[str]) -> list[float]:
+    """How much each caption of an image says what the others say, from a little above 0 to 1.
+
+    The square of its mean overlap (F1 of the runs of one to four words) with each of the others, so that a caption
+    which nobody else would have written is rare and still possible.
+    """
+    runs = [_word_runs(caption) for caption in captions]
+    weights = []
+    for place, own in enumerate(runs):
+        others = runs[:place] + runs[place + 1 :]
+        overlaps = [2 * (own & other).total() / max(own.total() + other.total(), 1) for other in others]
+        weights.append(max(sum(overlaps) / max(len(overlaps), 1), 0.1) ** 2)
+    return weights
+
+
+def _word_runs(caption: str) -> Counter[tuple[str, ...]]:
+    words = caption.lower().split()
+    return Counter(tuple(words[i : i + n]) for n in range(1, 5) for i in range(len(words) - n + 1))
