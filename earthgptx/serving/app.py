@@ -20,7 +20,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 import earthgptx
 from earthgptx.inference.assistant import Assistant
-from earthgptx.serving import chat, routes
+from earthgptx.serving import chat, mark_routes, routes
 from earthgptx.serving.failures import add_handlers
 from earthgptx.serving.guard import Guard
 from earthgptx.serving.scenes import SceneStore
@@ -77,6 +77,7 @@ def create_app(settings: Settings, load: Callable[[], Assistant]) -> FastAPI:
     )
     add_handlers(app)
     app.include_router(routes.router)
+    app.include_router(mark_routes.router)
     app.include_router(chat.router)
     _add_studio(app)
     app.add_middleware(Guard, settings=settings, metrics=metrics)
