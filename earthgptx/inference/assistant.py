@@ -36,6 +36,7 @@ class Assistant:
         seed: int = 0,
         on_text: OnText | None = None,
         is_stopped: IsStopped | None = None,
+        num_beams: int = 1,
     ) -> list[Answer]:
         """Answers independent questions in one batch, about one scene or many.
 
@@ -48,6 +49,7 @@ class Assistant:
             seed: of the sampling.
             on_text: told (question, piece of text) as text is generated, questions counted from 0.
             is_stopped: asked before each word which questions nobody waits for any more.
+            num_beams: 1 writes word by word; more follow so many answers at once and keep the likeliest whole one.
 
         Raises:
             EarthGPTXError: one of those of `questions.check_question` and `questions.check_marks`.
@@ -62,6 +64,7 @@ class Assistant:
             seed=seed,
             on_text=on_text,
             is_stopped=is_stopped,
+            num_beams=num_beams,
         )
         return [
             read_answer(question.session.scene, request.turns[-1].text, request.marks, one)

@@ -6,6 +6,7 @@ its relatives run without a cache for want of this). It reads no file and parses
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +18,7 @@ from transformers import DynamicCache
 from earthgptx.data.imagery import Scene
 from earthgptx.data.sample import Turn
 from earthgptx.errors import QuestionTooLong
+from earthgptx.inference.beam_search import beam_search
 from earthgptx.model.earthgptx import EarthGPTX
 from earthgptx.model.feature_store import FeatureStore, feature_key, pixel_key
 from earthgptx.model.features import VisionFeatures
@@ -136,6 +138,7 @@ class Generator:
         seed: int,
         on_text: OnText | None,
         is_stopped: IsStopped | None = None,
+        num_beams: int = 1,
     ) -> list[Generated]:
         """Answers requests in one batch.
 
@@ -147,6 +150,8 @@ class Generator:
             on_text: told (request, piece of text) as text is generated.
             is_stopped: asked of each request before each word whether nobody waits for the rest of it: what it has
                 said by then is its answer, without masks, and a batch in which all are stopped ends.
+            num_beams: 1 writes word by word; more follow so many answers at once and keep the likeliest whole one,
+                which is told to `on_text` at its end. Temperature and seed have no say then, nor has `is_stopped`.
 
         Raises:
             QuestionTooLong: a dialogue and its answer would not fit the language model's positions.
@@ -159,7 +164,10 @@ class Generator:
         with torch.autocast(self.model.device.type, torch.bfloat16):
             fused, _ = self.model.encode(batch, features)
             embeddings = self.model.splice(batch.token_ids, fused)
-            rows = self._write(embeddings, batch.present, max_new_tokens, temperature, seed, on_text, is_stopped)
+            if num_beams > 1:
+                rows = self._search(embeddings, batch.present, max_new_tokens, num_beams, on_text)
+            else:
+                rows = self._write(embeddings, batch.present, max_new_tokens, temperature, seed, on_text, is_stopped)
             masks = self._draw(rows, batch, features, requests, encoded)
         return [
             Generated(
@@ -251,6 +259,31 @@ class Generator:
             for place, row in enumerate(rows):
                 if not row.is_done and row.ids[-1] == self.processor.vocabulary.pix:
                     row.pix_states.append(hidden[place])
+        return rows
+
+    def _search(
+        self, embeddings: Tensor, present: Tensor, max_new_tokens: int, num_beams: int, on_text: OnText | None
+    ) -> list[_Row]:
+        """The likeliest whole answers."""
+        words = self.processor.vocabulary
+        found = beam_search(
+            self.model.language,
+            embeddings,
+            present,
+            num_beams=num_beams,
+            max_new_tokens=max_new_tokens,
+            end_id=self.end_id,
+            pix_id=words.pix,
+            never=(words.image, words.region),
+        )
+        rows = []
+        for place, hypothesis in enumerate(found):
+            row = _Row(pix_states=list(hypothesis.pix_states))
+            for token_id, log_probability in zip(hypothesis.ids, hypothesis.log_probabilities, strict=True):
+                self._say(row, token_id, math.exp(log_probability))
+            if on_text is not None and row.texts:
+                on_text(place, "".join(row.texts))
+            rows.append(row)
         return rows
 
     def _stop(self, rows: Sequence[_Row], is_stopped: IsStopped | None) -> None:

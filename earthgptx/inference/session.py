@@ -86,6 +86,7 @@ class Session:
         temperature: float = 0.0,
         seed: int = 0,
         stream: Callable[[str], None] | None = None,
+        num_beams: int = 1,
     ) -> Answer:
         """Asks one question. If it fails, or is interrupted, the dialogue stays as it was.
 
@@ -96,6 +97,8 @@ class Session:
             temperature: 0 takes the likeliest word each time; higher values sample.
             seed: of the sampling.
             stream: called with each piece of text as it is generated.
+            num_beams: 1 writes word by word; more follow so many answers at once and keep the likeliest whole one,
+                better for captions (docs/log.md) and slower.
 
         Raises:
             EarthGPTXError: one of those of `questions.check_question` and `questions.check_marks`.
@@ -107,6 +110,7 @@ class Session:
             temperature=temperature,
             seed=seed,
             on_text=None if stream is None else lambda _, piece: stream(piece),
+            num_beams=num_beams,
         )
         self._conversation = asked.answered(generated.text)
         return read_answer(self.scene, asked.turns[-1].text, asked.marks, generated)

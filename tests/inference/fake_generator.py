@@ -57,6 +57,7 @@ class FakeGenerator:
         seed: int,
         on_text: Callable[[int, str], None] | None,
         is_stopped: Callable[[int], bool] | None = None,
+        num_beams: int = 1,
     ) -> list[Generated]:
         self.requests.extend(requests)
         self.settings.append((max_new_tokens, temperature, seed))

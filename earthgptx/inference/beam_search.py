@@ -1,0 +1,168 @@
+"""Beam search: of several answers followed at once, the likeliest whole one.
+
+A prompt's embeddings come in, token ids with the state at each `<pix>` go out. It knows no scene, no mark and no text.
+Greedy decoding commits to its first words; a caption has many beginnings, so captioning work searches
+(Xu et al. 2015 on; Wu et al. 2016 for the division by length).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from earthgptx.model.language import Language
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """An answer, whole or under way.
+
+    Attributes:
+        ids: its tokens, without the end word.
+        log_probabilities: of each.
+        total: their sum, the end word's included once it has come.
+        pix_states: (D,) states at each `<pix>`.
+    """
+
+    ids: tuple[int, ...] = ()
+    log_probabilities: tuple[float, ...] = ()
+    total: float = 0.0
+    pix_states: tuple[Tensor, ...] = ()
+
+    @property
+    def score(self) -> float:
+        """Mean log-probability of a token, so that a short answer is not preferred for being short."""
+        return self.total / max(len(self.ids), 1)
+
+    def grown(self, token_id: int, log_probability: float) -> Hypothesis:
+        """With one more token."""
+        return Hypothesis(
+            (*self.ids, token_id),
+            (*self.log_probabilities, log_probability),
+            self.total + log_probability,
+            self.pix_states,
+        )
+
+
+@dataclass
+class _Search:
+    """One prompt's beams."""
+
+    beams: list[Hypothesis] = field(default_factory=lambda: [Hypothesis()])
+    whole: list[Hypothesis] = field(default_factory=list)
+
+    def is_over(self, num_beams: int) -> bool:
+        """Whether enough answers are whole, and none under way is likelier than the best of them is."""
+        best = max((one.score for one in self.whole), default=-float("inf"))
+        return len(self.whole) >= num_beams and best >= max((one.score for one in self.beams), default=best)
+
+    def best(self) -> Hypothesis:
+        """The likeliest whole answer; the likeliest cut-off one where none has ended."""
+        return max(self.whole or self.beams, key=lambda one: one.score)
+
+
+@torch.inference_mode()
+def beam_search(
+    language: Language,
+    embeddings: Tensor,
+    present: Tensor,
+    *,
+    num_beams: int,
+    max_new_tokens: int,
+    end_id: int,
+    pix_id: int,
+    never: Collection[int],
+) -> list[Hypothesis]:
+    """The best answer found to each prompt.
+
+    Args:
+        language: the language model.
+        embeddings: (B, T, D) of the prompts, padded on the left.
+        present: (B, T) False where there is only padding.
+        num_beams: answers followed at once, at least 2: one is greedy decoding, which needs no search.
+        max_new_tokens: where an answer that does not end is cut.
+        end_id: the word that ends an answer.
+        pix_id: the word whose state draws a mask.
+        never: words that are never said.
+
+    Returns:
+        One hypothesis a prompt.
+    """
+    cache = DynamicCache()
+    searches = [_Search() for _ in range(len(embeddings))]
+    hidden = language(embeddings, present, cache)[:, -1]
+    rows = list(range(len(searches)))  # the prompt that each row of the batch belongs to
+    for _ in range(max_new_tokens):
+        log_probabilities = _log_probabilities(language, hidden, never)
+        # One of the candidates of a beam may be the end word, so one more than the beams may need.
+        values, ids = log_probabilities.topk(min(num_beams + 1, log_probabilities.shape[-1]), dim=-1)
+        parents = _step(searches, rows, values.tolist(), ids.tolist(), num_beams, end_id)
+        if not parents:
+            break
+        rows = [rows[parent] for parent in parents]
+        order = torch.tensor(parents, device=embeddings.device)
+        cache.batch_select_indices(order)
+        present = torch.cat([present[order], present.new_ones(len(order), 1)], dim=1)
+        said = [beam.ids[-1] for search in _running(searches, num_beams) for beam in search.beams]
+        new = language.embed(torch.tensor(said, device=embeddings.device)[:, None])
+        hidden = language(new, present, cache)[:, -1]
+        _keep_pix_states(_running(searches, num_beams), hidden, pix_id)
+    return [search.best() for search in searches]
+
+
+def _log_probabilities(language: Language, hidden: Tensor, never: Collection[int]) -> Tensor:
+    logits = language.logits(hidden)
+    logits[:, list(never)] = -torch.inf
+    return torch.log_softmax(logits, dim=-1)
+
+
+def _running(searches: list[_Search], num_beams: int) -> list[_Search]:
+    return [search for search in searches if not search.is_over(num_beams)]
+
+
+def _step(
+    searches: list[_Search],
+    rows: list[int],
+    values: list[list[float]],
+    ids: list[list[int]],
+    num_beams: int,
+    end_id: int,
+) -> list[int]:
+    """Grows every search that runs by one token; returns the row that each beam kept goes on from."""
+    first_row = {prompt: rows.index(prompt) for prompt in dict.fromkeys(rows)}
+    parents: list[int] = []
+    for prompt, first in first_row.items():
+        search = searches[prompt]
+        candidates = [
+            (beam.total + value, place, token_id, value)
+            for place, beam in enumerate(search.beams)
+            for value, token_id in zip(values[first + place], ids[first + place], strict=True)
+        ]
+        candidates.sort(key=lambda one: -one[0])
+        kept: list[tuple[int, Hypothesis]] = []
+        for rank, (total, place, token_id, value) in enumerate(candidates):
+            beam = search.beams[place]
+            if token_id != end_id:
+                kept.append((first + place, beam.grown(token_id, value)))
+            elif rank < num_beams:
+                search.whole.append(Hypothesis(beam.ids, beam.log_probabilities, total, beam.pix_states))
+            if len(kept) == num_beams:
+                break
+        search.beams = [beam for _, beam in kept]
+        if not search.is_over(num_beams):
+            parents.extend(row for row, _ in kept)
+    return parents
+
+
+def _keep_pix_states(searches: list[_Search], hidden: Tensor, pix_id: int) -> None:
+    row = 0
+    for search in searches:
+        for place, beam in enumerate(search.beams):
+            if beam.ids[-1] == pix_id:
+                states = (*beam.pix_states, hidden[row])
+                search.beams[place] = Hypothesis(beam.ids, beam.log_probabilities, beam.total, states)
+            row += 1
