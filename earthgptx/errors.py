@@ -125,6 +125,10 @@ class UnknownBenchmark(EarthGPTXError):
     """The benchmark's name is none of those that can be run."""
 
 
+class MalformedPredictions(EarthGPTXError):
+    """A file of predictions is missing, is not as described, or answers another benchmark."""
+
+
 class MissingExtra(EarthGPTXError):
     """What was asked for needs an optional dependency that is not installed."""
 

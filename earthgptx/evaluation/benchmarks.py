@@ -15,11 +15,12 @@ from typing import TypeVar
 from earthgptx.data.phrasing import usual
 from earthgptx.data.sample import LabelledObject
 from earthgptx.errors import MalformedDataset
+from earthgptx.evaluation.journal import Journal
 from earthgptx.evaluation.metrics import captions, labels, masks
 from earthgptx.evaluation.metrics.labels import LabelPair
 from earthgptx.evaluation.metrics.masks import Overlap
 from earthgptx.evaluation.metrics.similarity import Embed, mean_semantic_similarity
-from earthgptx.evaluation.predictions import Journal, Prediction, RegionPrediction
+from earthgptx.evaluation.predictions import Prediction, RegionPrediction
 from earthgptx.evaluation.questions import (
     Answerer,
     Conditions,

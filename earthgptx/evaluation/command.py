@@ -33,8 +33,8 @@ from rich.progress import (
 from earthgptx.errors import MissingExtra, UnknownBenchmark, UnwritableReport
 from earthgptx.evaluation import questions
 from earthgptx.evaluation.benchmarks import BENCHMARKS, pose
+from earthgptx.evaluation.journal import Journal
 from earthgptx.evaluation.minilm import load_minilm
-from earthgptx.evaluation.predictions import Journal
 from earthgptx.evaluation.questions import Conditions
 from earthgptx.evaluation.report import Report, Scores, checkpoint_hash
 from earthgptx.inference.questions import MAX_MARKS

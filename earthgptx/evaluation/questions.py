@@ -20,7 +20,8 @@ from earthgptx.data.freeform import FIXED_MARKS, fixed_mark
 from earthgptx.data.imagery import Scene
 from earthgptx.data.sample import LabelledImage, LabelledObject
 from earthgptx.errors import MalformedDataset
-from earthgptx.evaluation.predictions import Journal, Prediction
+from earthgptx.evaluation.journal import Journal
+from earthgptx.evaluation.predictions import Prediction
 from earthgptx.inference.answer import Answer
 from earthgptx.inference.assistant import Question, Session
 from earthgptx.shapes import Mark

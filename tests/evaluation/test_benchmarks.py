@@ -11,7 +11,7 @@ from PIL import Image
 
 from earthgptx.errors import MalformedDataset
 from earthgptx.evaluation import benchmarks, questions
-from earthgptx.evaluation.predictions import Journal
+from earthgptx.evaluation.journal import Journal
 from earthgptx.evaluation.questions import Conditions
 from tests.evaluation.fake_assistant import FakeAssistant, one_hot
 

@@ -8,10 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earthgptx.errors import MalformedDataset
+from earthgptx.errors import MalformedPredictions
 from earthgptx.evaluation.metrics.masks import Overlap
-from earthgptx.evaluation.predictions import Journal, Prediction, RegionPrediction
-from earthgptx.shapes import Mask
+from earthgptx.evaluation.predictions import (
+    PhraseMask,
+    Prediction,
+    RegionPrediction,
+    read_predictions,
+    write_form,
+    write_predictions,
+)
+from earthgptx.shapes import Box, Mask, Point
 
 SETTINGS = {"model": "tiny", "seed": 0}
 MASK = Mask.from_array(np.eye(4, dtype=bool))
@@ -23,7 +30,11 @@ REGIONS = st.builds(
     confidence=st.floats(0, 1),
     mask=st.sampled_from([None, MASK]),
     overlap=st.one_of(st.none(), st.builds(Overlap, intersection=st.integers(0, 9), union=st.integers(0, 9))),
+    mark=st.sampled_from([None, Point(1.0, 2.0), Box(0.0, 0.0, 3.0, 4.0)]),
+    true_mask=st.sampled_from([None, MASK]),
+    references=st.lists(st.text(), max_size=2).map(tuple),
 )
+PHRASES = st.lists(st.builds(PhraseMask, phrase=st.text(), mask=st.sampled_from([None, MASK])), max_size=2).map(tuple)
 PREDICTIONS = st.builds(
     Prediction,
     key=st.text(),
@@ -32,6 +43,10 @@ PREDICTIONS = st.builds(
     text=st.text(),
     regions=st.lists(REGIONS, max_size=3).map(tuple),
     references=st.lists(st.text(), max_size=3).map(tuple),
+    question=st.text(),
+    marks=st.sampled_from(["", "box", "point"]),
+    phrases=PHRASES,
+    true_phrases=PHRASES,
 )
 
 
@@ -44,112 +59,85 @@ def test_what_is_written_is_read_back(one: Prediction):
     assert Prediction.from_json(json.loads(json.dumps(one.to_json()))) == one
 
 
-def test_an_interrupted_run_goes_on(tmp_path: Path):
-    path = tmp_path / "deep" / "answers.jsonl"
-
-    def interrupted() -> None:
-        with Journal.open(path, SETTINGS) as journal:
-            journal.write(prediction("a"))
-            journal.write(prediction("b"))
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    with Journal.open(path, SETTINGS) as journal:
-        assert journal.num_resumed == 2
-        assert list(journal.predictions.values()) == [prediction("a"), prediction("b")]
-        journal.write(prediction("c"))
-    with Journal.open(path, SETTINGS) as journal:
-        assert list(journal.predictions) == ["a", "b", "c"]
-
-
-def test_every_answer_is_on_disk_before_the_next(tmp_path: Path):
+def test_a_file_is_read_back(tmp_path: Path):
     path = tmp_path / "answers.jsonl"
-    with Journal.open(path, SETTINGS) as journal:
-        for count in range(1, 4):
-            journal.write(prediction(str(count)))
-            assert path.read_text().count("\n") == 1 + count
+    region = RegionPrediction(index=0, truth="ship", label="boat", confidence=0.5, mark=Point(1, 2))
+    whole = [Prediction("a", "ssdd", "sar", "...", (region,), image="ssdd/a.jpg", size=(4, 4)), prediction("b")]
+    write_predictions(path, whole, SETTINGS)
+    found = read_predictions(path)
+    assert found.predictions == tuple(whole)
+    assert (found.settings, found.num_questions, found.is_finished) == (SETTINGS, 2, True)
 
 
-@pytest.mark.parametrize("cut", [1, 5, 30])
-def test_a_line_cut_off_by_a_kill_is_dropped(tmp_path: Path, cut: int):
+def test_a_form_that_was_filled_in_is_read(tmp_path: Path):
+    path = tmp_path / "form.jsonl"
+    regions = tuple(RegionPrediction(index=i, truth="ship", label="boat", confidence=0.5) for i in (0, 7))
+    assert write_form(path, [Prediction("a", "ssdd", "sar", "said", regions)], SETTINGS) == 1
+    head, line = map(json.loads, path.read_text().splitlines())
+    assert head == {"settings": SETTINGS, "questions": 1}
+    assert "text" not in line
+    assert line["regions"] == [{"index": 0, "truth": "ship"}, {"index": 7, "truth": "ship"}]
+    assert [region.label for region in read_predictions(path).predictions[0].regions] == [None, None]
+    line["text"] = "<Region 2>: a harbor.\n<Region 1>: Ship"
+    path.write_text(json.dumps(line))  # neither header nor line break
+    found = read_predictions(path).predictions[0]
+    assert [(region.label, region.confidence) for region in found.regions] == [("Ship", 1.0), ("a harbor", 1.0)]
+
+
+def test_the_least_that_a_line_must_hold(tmp_path: Path):
     path = tmp_path / "answers.jsonl"
-    with Journal.open(path, SETTINGS) as journal:
-        journal.write(prediction("a"))
-        journal.write(prediction("ü"))
-    path.write_bytes(path.read_bytes()[:-cut])
-    with Journal.open(path, SETTINGS) as journal:
-        assert list(journal.predictions) == ["a"]
-        journal.write(prediction("c"))
-    with Journal.open(path, SETTINGS) as journal:
-        assert list(journal.predictions) == ["a", "c"]
+    path.write_text('{"key": "a", "text": "a port", "references": ["a port ."]}\n\n{"key": "b", "regions": []}\n')
+    first, second = read_predictions(path).predictions
+    assert first == Prediction("a", "unknown", "unknown", "a port", references=("a port .",))
+    assert second.text == ""
 
 
-@pytest.mark.parametrize("change", [{"text": None}, {"regions": [{"index": 0}]}, {"regions": 3}])
-def test_a_line_that_lacks_a_field_is_asked_again(tmp_path: Path, change: dict, caplog: pytest.LogCaptureFixture):
+def test_overlaps_are_measured_and_not_believed(tmp_path: Path):
+    truth = Mask.from_array(np.ones((4, 4), dtype=bool))
+    region = RegionPrediction(0, "ship", None, 0.9, mask=MASK, true_mask=truth, overlap=Overlap(16, 16))
     path = tmp_path / "answers.jsonl"
-    with Journal.open(path, SETTINGS) as journal:
-        journal.write(prediction("a"))
-    broken = {name: value for name, value in (prediction("b").to_json() | change).items() if value is not None}
-    with path.open("a") as stream:
-        stream.write(json.dumps(broken) + "\n")
-    for expected in (["a"], ["a", "b"]):
-        with Journal.open(path, SETTINGS) as journal:
-            assert list(journal.predictions) == expected
-            journal.write(prediction("b"))
-    assert "Line 3" in caplog.text
+    write_predictions(path, [Prediction("a", "ssdd", "sar", "", (region,))], SETTINGS)
+    (found,) = read_predictions(path).predictions[0].regions
+    assert found.overlap == Overlap(4, 16)
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"model": "nano"}, {"marks": "box"}])
-def test_other_settings_start_anew_and_keep_the_old(tmp_path: Path, change: dict):
+def test_run_lengths_may_be_numbers(tmp_path: Path):
     path = tmp_path / "answers.jsonl"
-    with Journal.open(path, SETTINGS) as journal:
-        journal.write(prediction("a"))
-    before = path.read_text()
-    with Journal.open(path, SETTINGS | change) as journal:
-        assert journal.predictions == {}
-    assert (tmp_path / "answers.previous.jsonl").read_text() == before
+    mask = {"size": [2, 2], "counts": [1, 2, 1]}
+    path.write_text(json.dumps({"key": "a", "regions": [{"truth": "ship", "mask": mask, "true_mask": mask}]}))
+    (found,) = read_predictions(path).predictions[0].regions
+    assert found.overlap == Overlap(2, 2)
 
 
-def test_every_earlier_run_is_kept(tmp_path: Path):
+MASK_OF_5 = {"size": [2, 2], "counts": [1, 4]}
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("nonsense", "Line 2 .* is not JSON"),
+        ("[1]", "Line 2 .* is a list"),
+        ('{"text": "x"}', "Line 2 .* lacks the member 'key'"),
+        ('{"key": "a"}', "answers 'a' a second time"),
+        ('{"key": "b", "regions": 3}', "Line 2 .* is no prediction"),
+        ('{"key": "b", "regions": [{"truth": "ship", "label": 3}]}', "label 3 of region 1 is no text"),
+        ('{"key": "b", "regions": [{"truth": " "}]}', "has no true class"),
+        ('{"key": "b", "references": [3]}', "3 is no text"),
+        (json.dumps({"key": "b", "regions": [{"truth": "ship", "mask": MASK_OF_5}]}), "cover 5 pixels"),
+        (json.dumps({"key": "b", "phrases": [{"phrase": "a ship", "mask": MASK_OF_5}]}), "cover 5 pixels"),
+    ],
+)
+def test_what_is_no_prediction_is_refused(tmp_path: Path, line: str, sentence: str):
     path = tmp_path / "answers.jsonl"
-    for seed in range(4):
-        with Journal.open(path, {"seed": seed}) as journal:
-            journal.write(prediction("a"))
-    kept = ["answers.previous.jsonl", "answers.previous-2.jsonl", "answers.previous-3.jsonl", "answers.jsonl"]
-    firsts = [json.loads((tmp_path / name).read_text().splitlines()[0]) for name in kept]
-    assert [first["settings"]["seed"] for first in firsts] == [0, 1, 2, 3]
+    path.write_text('{"key": "a"}\n' + line + "\n")
+    with pytest.raises(MalformedPredictions, match=sentence):
+        read_predictions(path)
 
 
-def test_a_finished_run_is_measured_again(tmp_path: Path):
+@pytest.mark.parametrize("content", [None, "", '{"settings": {}}\n', '{"key": "a'])
+def test_a_file_without_predictions_is_refused(tmp_path: Path, content: str | None):
     path = tmp_path / "answers.jsonl"
-    with Journal.open(path, SETTINGS) as journal:
-        journal.write(prediction("a"))
-        journal.finish()
-    with Journal.open(path, SETTINGS) as journal:
-        assert journal.num_resumed == 0
-
-
-def test_fresh_ignores_what_is_there(tmp_path: Path):
-    path = tmp_path / "answers.jsonl"
-    with Journal.open(path, SETTINGS) as journal:
-        journal.write(prediction("a"))
-    with Journal.open(path, SETTINGS, fresh=True) as journal:
-        assert journal.predictions == {}
-
-
-@pytest.mark.parametrize("content", [b"", b"half a li", b"{}\n"])
-def test_a_file_without_settings_starts_anew(tmp_path: Path, content: bytes):
-    path = tmp_path / "answers.jsonl"
-    path.write_bytes(content)
-    with Journal.open(path, SETTINGS) as journal:
-        assert journal.predictions == {}
-
-
-@pytest.mark.parametrize("line", ["not json", "[1, 2]"])
-def test_a_foreign_file_is_refused(tmp_path: Path, line: str):
-    path = tmp_path / "answers.jsonl"
-    path.write_text(line + "\n")
-    with pytest.raises(MalformedDataset, match="Line 1"):
-        Journal.open(path, SETTINGS)
-    assert path.read_text() == line + "\n"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(MalformedPredictions, match=r"0 predictions|cannot be read"):
+        read_predictions(path)
