@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from earthgptx.errors import EarthGPTXError, ForeignPage, UploadTooLarge, WrongToken
@@ -28,8 +29,11 @@ logger = logging.getLogger(__name__)
 # Nothing of a user's is there, and a page must load before it can ask for the token.
 OPEN_PATHS = frozenset({"/", "/health", "/ready", "/api/about", "/openapi.json"})
 OPEN_FOLDER = "/assets/"
-IMAGE_PATHS = frozenset({"/scenes", "/v1/chat/completions"})
+CHAT_PATH = "/v1/chat/completions"
+MOST_CHAT_BYTES = 32 * 2**20  # of an image in a chat: unlike an upload, its request is held in memory
 SECONDS_BETWEEN_PARTS = 30  # of a body; a client that is slower is sent away
+SECONDS_FOR_A_BODY = 900  # in all: one that sends a byte now and then is sent away too
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'; "
     "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -77,7 +81,7 @@ class Guard:
             self._check(scope, headers)
             limit = self._limit(scope["path"])
             await self._app(scope, _limited(receive, limit), send_on)
-        except ClientGone:
+        except (ClientGone, ClientDisconnect):  # before its answer, or amid its own body
             return
         except Exception as error:
             if not isinstance(error, EarthGPTXError):
@@ -88,7 +92,9 @@ class Guard:
         finally:
             route = getattr(scope.get("route"), "path", "none")
             seconds = time.perf_counter() - started
-            self._metrics.requests.labels(scope["method"], route, status or 499).inc()
+            # Any word may stand for a method: each would be a row of its own, for ever.
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self._metrics.requests.labels(method, route, status or 499).inc()
             self._metrics.request_seconds.labels(route).observe(seconds)
             logger.info(
                 "request",
@@ -103,10 +109,11 @@ class Guard:
             )
 
     def _limit(self, path: str) -> int:
-        if path not in IMAGE_PATHS:
-            return self._settings.max_body_bytes
-        # A data URL's base64 takes four bytes for three; a form has some lines of its own.
-        return self._settings.max_upload_bytes * (4 if path.startswith("/v1/") else 3) // 3 + 65_536
+        if path == CHAT_PATH:  # a data URL's base64 takes four bytes for three
+            return min(self._settings.max_upload_bytes, MOST_CHAT_BYTES) * 4 // 3 + 65_536
+        if path == "/scenes":
+            return self._settings.max_upload_bytes + 65_536  # a form has some lines of its own
+        return self._settings.max_body_bytes
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         """Raises:
@@ -122,17 +129,26 @@ class Guard:
             if scheme.lower() != "bearer" or not is_same:
                 raise WrongToken("This server wants its token: send the header 'Authorization: Bearer TOKEN'.")
         length, limit = headers.get("content-length", "0"), self._limit(path)
-        if length.isdecimal() and int(length) > limit:
-            raise UploadTooLarge(f"The request's body has {int(length):,} bytes; at most {limit:,} are taken here.")
+        if length.isdecimal() and (len(length) > 15 or int(length) > limit):  # int() refuses thousands of digits
+            told = f"{int(length):,}" if len(length) <= 15 else "10^15 or more"
+            raise UploadTooLarge(f"The request's body has {told} bytes; at most {limit:,} are taken here.")
 
     def _check_is_ours(self, headers: Headers) -> None:
         """Without a token any page in the user's browser could call: by our address, or by a name that leads to it."""
-        host = urlsplit("//" + headers.get("host", "")).hostname or ""
+        host = _host_of("//" + headers.get("host", ""))
         if not is_loopback(host):
             raise ForeignPage(f"This server has no token and answers to 127.0.0.1 and localhost, not to {host[:80]!r}.")
         origin = headers.get("origin", "")
-        if origin and origin not in self._settings.cors_origins and not is_loopback(urlsplit(origin).hostname or ""):
+        if origin and origin not in self._settings.cors_origins and not is_loopback(_host_of(origin)):
             raise ForeignPage(f"Pages of {origin[:80]!r} may not call this server.")
+
+
+def _host_of(address: str) -> str:
+    """The host in an address; empty where it is none."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:  # a bracket that is not closed
+        return ""
 
 
 def _add_headers(headers: MutableHeaders, request_id: str) -> None:
@@ -144,16 +160,19 @@ def _add_headers(headers: MutableHeaders, request_id: str) -> None:
 
 def _limited(receive: Receive, limit: int) -> Receive:
     """A body that may be neither too long, whatever its header said, nor too slow."""
-    num_bytes, is_whole = 0, False
+    num_bytes, is_whole, end = 0, False, time.monotonic() + SECONDS_FOR_A_BODY
 
     async def receive_some() -> Message:
-        nonlocal num_bytes, is_whole
+        nonlocal num_bytes, is_whole, end
         if is_whole:  # what follows is the client going away, which may take any time
             return await receive()
+        if not num_bytes:  # it may have waited for its turn to be read
+            end = time.monotonic() + SECONDS_FOR_A_BODY
         try:
-            message = await asyncio.wait_for(receive(), SECONDS_BETWEEN_PARTS)
+            message = await asyncio.wait_for(receive(), max(min(SECONDS_BETWEEN_PARTS, end - time.monotonic()), 0.0))
         except TimeoutError:
-            raise HTTPException(408, f"No part of the body came for {SECONDS_BETWEEN_PARTS} s") from None
+            limits = f"{SECONDS_BETWEEN_PARTS} s a part and {SECONDS_FOR_A_BODY} s in all"
+            raise HTTPException(408, f"The body came too slowly: {limits} are waited for it") from None
         num_bytes += len(message.get("body", b""))
         is_whole = not message.get("more_body", False)
         if num_bytes > limit:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.types import Message
 
 from earthgptx.errors import BadSetting
 from earthgptx.serving.guard import OPEN_PATHS, SECURITY_HEADERS
@@ -62,6 +64,8 @@ def test_an_upload_without_a_token_is_not_even_read(client: TestClient):
         ({"Host": "evil.example"}, 403),
         ({"Host": "127.0.0.1.evil.example"}, 403),
         ({"Host": ""}, 403),
+        ({"Host": "[::1"}, 403),
+        ({"Origin": "http://[::1"}, 403),
         ({"Origin": "http://localhost:5173"}, 200),
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
@@ -101,6 +105,56 @@ def test_a_body_that_is_too_long_is_refused(client: TestClient, is_honest: bool)
     assert "5,000" in response.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("length", ["1" + "0" * 14, "9" * 5_000])
+def test_a_length_of_any_length_is_read(client: TestClient, length: str):
+    response = client.post("/scenes", content=b"x", headers={"Content-Length": length})
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "upload_too_large")
+
+
+@pytest.mark.parametrize("path", ["/scenes", "/scenes/x/ask", "/v1/chat/completions"])
+def test_a_client_that_leaves_amid_its_body_is_no_failure_of_ours(
+    client: TestClient, caplog: pytest.LogCaptureFixture, path: str
+):
+    kind = b"multipart/form-data; boundary=x" if path == "/scenes" else b"application/json"
+    headers = [(b"authorization", b"Bearer " + TOKEN.encode()), (b"content-type", kind), (b"content-length", b"999")]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+    messages = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return next(messages, {"type": "http.disconnect"})
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(client.app(scope, receive, send))
+    assert not [record for record in caplog.records if record.exc_info]
+    assert all(message.get("status", 499) < 500 for message in sent)
+
+
+def test_a_body_that_trickles_is_sent_away(client: TestClient, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("earthgptx.serving.guard.SECONDS_FOR_A_BODY", 0.3)
+
+    async def trickle() -> int:
+        status, head = 0, [b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n']
+
+        async def receive() -> Message:
+            await asyncio.sleep(0.02)
+            return {"type": "http.request", "body": head.pop() if head else b"x", "more_body": True}
+
+        async def send(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+
+        kind = (b"content-type", b"multipart/form-data; boundary=x")
+        headers = [(b"authorization", b"Bearer " + TOKEN.encode()), kind]
+        scope = {"type": "http", "method": "POST", "path": "/scenes", "query_string": b"", "headers": headers}
+        await asyncio.wait_for(client.app(scope, receive, send), 10)
+        return status
+
+    assert asyncio.run(trickle()) == 408
+
+
 def test_a_failure_of_ours_gives_nothing_away(client: TestClient, caplog: pytest.LogCaptureFixture, monkeypatch):
     monkeypatch.setattr(client.app.state.serving.scenes, "listed", lambda: 1 / 0)
     response = client.get("/scenes")
@@ -129,6 +183,10 @@ def test_metrics_count_by_route_and_not_by_address(client: TestClient):
     text = client.get("/metrics").text
     assert 'earthgptx_requests_total{method="GET",route="/scenes/{scene_id}",status="404"}' in text
     assert "somewhere" not in text
+    client.request("BREW", "/health")
+    text = client.get("/metrics").text
+    assert "BREW" not in text  # or whoever invents methods fills the memory
+    assert 'earthgptx_requests_total{method="other",route="/health",status="405"} 1.0' in text
     assert 'earthgptx_questions_total{outcome="answered"} 1.0' in text
     assert "earthgptx_queue_seconds_count 1.0" in text
     assert "earthgptx_queue_length 0.0" in text
