@@ -21,7 +21,8 @@ class VisionConfig(PreTrainedConfig):
         cnn: keyword arguments of the CNN.
         cnn_channels: channels of each feature map the CNN returns, finest first.
         cnn_token_levels: which of them are concatenated to the ViT's tokens.
-        use_vit: whether the ViT's channels are used at all (Table IV).
+        use_vit, use_cnn: whether the ViT's and the CNN's features are used at all (Table IV). Both towers run all the
+            same, so that cached features serve every choice.
         view_size: side of a view in pixels.
         sub_image_grid: sub-images a side.
         zoom: whether small marks get a zoom view.
@@ -37,6 +38,7 @@ class VisionConfig(PreTrainedConfig):
         cnn_channels: tuple[int, ...] = (),
         cnn_token_levels: tuple[int, ...] = (),
         use_vit: bool = True,
+        use_cnn: bool = True,
         view_size: int = 224,
         sub_image_grid: int = 2,
         zoom: bool = True,
@@ -48,6 +50,7 @@ class VisionConfig(PreTrainedConfig):
         self.cnn_channels = tuple(cnn_channels)
         self.cnn_token_levels = tuple(cnn_token_levels)
         self.use_vit = use_vit
+        self.use_cnn = use_cnn
         self.view_size = view_size
         self.sub_image_grid = sub_image_grid
         self.zoom = zoom
@@ -62,13 +65,19 @@ class VisionConfig(PreTrainedConfig):
     def token_width(self) -> int:
         """C: channels of a concatenated token."""
         cnn = sum(self.cnn_channels[level] for level in self.cnn_token_levels)
-        return cnn + (self.vit_width if self.use_vit else 0)
+        return (cnn if self.use_cnn else 0) + (self.vit_width if self.use_vit else 0)
+
+    @property
+    def map_channels(self) -> tuple[int, ...]:
+        """Channels of each feature map that is used, the ViT's grid first."""
+        return ((self.vit_width,) if self.use_vit else ()) + (self.cnn_channels if self.use_cnn else ())
 
 
 class SpatialConfig(PreTrainedConfig):
     """SAE (Eq. 2): a small ViT on mark canvases.
 
     Attributes:
+        kind: "canvas", or "coordinates" for the bounds and the kind of a mark alone (SPHINX-V's way, an ablation).
         canvas_size: side of a canvas; `canvas_size / patch_size` must be 16, the grid of a view.
         num_prompt_tokens: P, learned query tokens a mark.
     """
@@ -83,8 +92,11 @@ class SpatialConfig(PreTrainedConfig):
         num_layers: int = 3,
         num_heads: int = 4,
         num_prompt_tokens: int = 4,
+        kind: str = "canvas",
         **kwargs: Any,
     ) -> None:
+        if kind not in ("canvas", "coordinates"):
+            raise ValueError(f"spatial kind must be 'canvas' or 'coordinates', not {kind!r}.")
         if canvas_size != patch_size * VIEW_SIDE_TOKENS:
             raise ValueError(
                 f"A canvas of {canvas_size} px in patches of {patch_size} px gives {canvas_size / patch_size:g} "
@@ -96,6 +108,7 @@ class SpatialConfig(PreTrainedConfig):
         self.num_layers = num_layers
         self.num_heads = num_heads
         self.num_prompt_tokens = num_prompt_tokens
+        self.kind = kind
         super().__init__(**kwargs)
 
 
@@ -103,7 +116,8 @@ class FusionConfig(PreTrainedConfig):
     """Hybrid signals mutual understanding (Eqs. 4-8).
 
     Attributes:
-        kind: "mutual" (marks and image attend to each other) or "literal" (Eq. 7 as printed).
+        kind: "mutual" (marks and image attend to each other), "literal" (Eq. 7 as printed) or "none" (neither sees
+            the other before the language model does, an ablation).
         cell_width: channels of one cell before the merge.
         merge_before: n of the n x n -> 1 token merge before the block.
         merge_after: the same after it: the LLM reads (16 / before / after)^2 + 1 tokens of the whole view.
@@ -123,8 +137,8 @@ class FusionConfig(PreTrainedConfig):
         sub_image_pool: int = 1,
         **kwargs: Any,
     ) -> None:
-        if kind not in ("mutual", "literal"):
-            raise ValueError(f"fusion kind must be 'mutual' or 'literal', not {kind!r}.")
+        if kind not in ("mutual", "literal", "none"):
+            raise ValueError(f"fusion kind must be 'mutual', 'literal' or 'none', not {kind!r}.")
         merges = merge_before * merge_after * sub_image_pool
         if VIEW_SIDE_TOKENS % merges:
             raise ValueError(f"Merges of {merges} in all do not divide a view's {VIEW_SIDE_TOKENS} tokens a side.")

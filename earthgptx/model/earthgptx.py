@@ -19,7 +19,7 @@ from earthgptx.model.features import FusedTokens, MarkFeatures, ViewMap, VisionF
 from earthgptx.model.fusion import Fusion
 from earthgptx.model.language import Language
 from earthgptx.model.pixels import Pixels
-from earthgptx.model.spatial import SpatialEncoder
+from earthgptx.model.spatial import CoordinateEncoder, SpatialEncoder, spatial_encoder
 from earthgptx.model.vision import Vision, concatenated_tokens
 from earthgptx.processing.batch import IGNORED, Batch
 
@@ -50,13 +50,20 @@ class EarthGPTX(PreTrainedModel):
     main_input_name = "token_ids"
     _supports_sdpa = True
     # A box stays on one device; of the language model, a layer. Typed by the base class.
-    _no_split_modules = ["Vision", "SpatialEncoder", "Fusion", "Pixels", "LlamaDecoderLayer"]  # noqa: RUF012
+    _no_split_modules = [  # noqa: RUF012
+        "Vision",
+        "SpatialEncoder",
+        "CoordinateEncoder",
+        "Fusion",
+        "Pixels",
+        "LlamaDecoderLayer",
+    ]
 
     def __init__(self, config: EarthGPTXConfig) -> None:
         super().__init__(config)
         language_width = int(config.language["hidden_size"])
         self.vision = Vision(config.vision)
-        self.spatial = SpatialEncoder(config.spatial)
+        self.spatial = spatial_encoder(config.spatial)
         self.fusion = Fusion(
             config.fusion,
             token_width=config.vision.token_width,
@@ -72,7 +79,7 @@ class EarthGPTX(PreTrainedModel):
         self.all_tied_weights_keys.update({f"language.llama.{k}": f"language.llama.{v}" for k, v in tied.items()})
 
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, (Vision, SpatialEncoder, Fusion, Language, Pixels)):
+        if isinstance(module, (Vision, SpatialEncoder, CoordinateEncoder, Fusion, Language, Pixels)):
             module.init_weights()
 
     def forward(self, batch: Batch, features: VisionFeatures | None = None) -> Output:

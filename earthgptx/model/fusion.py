@@ -16,7 +16,7 @@ from earthgptx.model.layers import Attention, FeedForward, hiding_bias
 
 
 class Fusion(nn.Module):
-    """One block of the paper's module; `kind="literal"` is Eq. 7 as printed, kept for the ablation."""
+    """One block of the paper's module; `kind="literal"` (Eq. 7 as printed) and "none" are kept for the ablation."""
 
     def __init__(
         self,
@@ -78,6 +78,9 @@ class Fusion(nn.Module):
         """
         tokens = self.token_norm(tokens.to(self.token_norm.weight.dtype))
         image, present = self._image_tokens(tokens, views)  # (B, V n, D), (B, V n)
+        if self.config.kind == "none":
+            alone = self.region_projection(self.prompt_in(marks.prompts))
+            return FusedTokens(image=self._image_words(image, present), regions=alone)
         v_sa = image + self.image_attention(self.image_norm(image), bias=hiding_bias(present))
         prompts = self.prompt_in(marks.prompts)
         e_ff = prompts + self.prompt_feed_forward(self.prompt_norm(prompts))  # (R, P, D)

@@ -129,8 +129,8 @@ class TowerNeck(nn.Module):
         super().__init__()
         self.grid = config.view_grid
         width = config.neck_width
-        channels = ((vision.vit_width,) if vision.use_vit else ()) + vision.cnn_channels
-        self.use_vit = vision.use_vit
+        channels = vision.map_channels
+        self.use_vit, self.use_cnn = vision.use_vit, vision.use_cnn
         self.norms = nn.ModuleList(ChannelNorm(c) for c in channels)
         self.laterals = nn.ModuleList(nn.Conv2d(c, width, 1) for c in channels)
         self.mix = nn.Conv2d(width, width, 3, padding=1)
@@ -141,7 +141,8 @@ class TowerNeck(nn.Module):
         """(K views) -> (K, 256, g, g)."""
         tokens = features.vit[:, 1:].mT
         side = round(tokens.shape[2] ** 0.5)
-        maps = ([tokens.unflatten(2, (side, side))] if self.use_vit else []) + list(features.cnn)
+        maps = [tokens.unflatten(2, (side, side))] if self.use_vit else []
+        maps += features.cnn if self.use_cnn else ()
         size = (self.grid, self.grid)
         total: Tensor | float = 0.0
         for level, norm, lateral in zip(maps, self.norms, self.laterals, strict=True):

@@ -87,7 +87,7 @@ def concatenated_tokens(features: VisionFeatures, config: VisionConfig) -> Tenso
     A CNN has no class token; the mean over its grid stands in for it, as in SPHINX.
     """
     parts = [features.vit] if config.use_vit else []
-    for level in config.cnn_token_levels:
+    for level in config.cnn_token_levels if config.use_cnn else ():
         level_map = features.cnn[level]
         side = (VIEW_SIDE_TOKENS, VIEW_SIDE_TOKENS)
         if level_map.shape[-2:] != side:

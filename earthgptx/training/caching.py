@@ -15,31 +15,42 @@ from earthgptx.data.freeform import FIXED_MARKS, fixed_mark
 from earthgptx.data.pixels import pixels_of
 from earthgptx.data.sample import LabelledImage
 from earthgptx.model.earthgptx import EarthGPTX
-from earthgptx.model.feature_store import FeatureStore, feature_key, file_stamp, pixel_key
+from earthgptx.model.feature_store import FeatureReader, FeatureStore, LayeredStore, feature_key, file_stamp, pixel_key
 from earthgptx.processing.processor import Processor
 from earthgptx.shapes import Box
 
 
-def wanted_windows(image: LabelledImage, processor: Processor, seed: int) -> tuple[Box, ...]:
+def wanted_windows(
+    image: LabelledImage, processor: Processor, seed: int, families: Sequence[str] = FIXED_MARKS
+) -> tuple[Box, ...]:
     """Every window that a sample of this image can look through, each once."""
     size = (image.width, image.height)
-    marks = [fixed_mark(image, index, kind, seed) for index in range(len(image.objects)) for kind in FIXED_MARKS]
+    marks = [fixed_mark(image, index, kind, seed) for index in range(len(image.objects)) for kind in families]
     windows, _, _ = processor.windows(size, marks)
     return windows
 
 
-def open_store(folder: Path, model: EarthGPTX) -> FeatureStore:
-    """The feature store whose record shapes fit a model's towers."""
-    return FeatureStore(folder, model.vision.feature_shapes())
+def open_store(folder: Path, model: EarthGPTX, below: Sequence[Path] = ()) -> FeatureStore:
+    """The feature store whose record shapes fit a model's towers.
+
+    Args:
+        folder: of the store.
+        model: whose towers are meant.
+        below: folders of other stores, which are read and never written.
+    """
+    shapes = model.vision.feature_shapes()
+    if not below:
+        return FeatureStore(folder, shapes)
+    return LayeredStore(folder, shapes, [FeatureReader(other, shapes) for other in below])
 
 
 def fill_store(
     store: FeatureStore,
     images: Sequence[LabelledImage],
+    wanted: Sequence[Sequence[Box]],
     model: EarthGPTX,
     processor: Processor,
     *,
-    seed: int,
     views_per_batch: int = 16,
     on_views: Callable[[int], None] = lambda _: None,
 ) -> None:
@@ -48,14 +59,13 @@ def fill_store(
     Args:
         store: where features go.
         images: labelled images; their order is the order of work.
+        wanted: `wanted_windows` of each.
         model: its vision box does the work, in whatever dtype it is in.
-        processor: cuts windows and renders views.
-        seed: of the marks.
+        processor: renders views.
         views_per_batch: views encoded at once.
         on_views: told how many views were done since the last call, those found in the store too.
     """
-    for image in images:
-        windows = wanted_windows(image, processor, seed)
+    for image, windows in zip(images, wanted, strict=True):
         stamp = file_stamp(image.path)
         key = store.known_key(image.id, stamp)
         pixels = None

@@ -15,6 +15,7 @@ from torch import nn
 from transformers import AutoTokenizer, PreTrainedConfig
 
 from earthgptx.data.datasets import available
+from earthgptx.data.instructions import MARK_FAMILIES
 from earthgptx.data.orientation import oriented
 from earthgptx.data.sample import LabelledImage
 from earthgptx.errors import MalformedRecipe
@@ -88,8 +89,10 @@ def build(recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = lamb
     )
     processor = processor_for(config, Vocabulary.of(tokenizer))
     images = labelled_images(recipe, "train")
-    store = open_store(Path(recipe.features), assembled.model)
-    total = sum(len(wanted_windows(image, processor, recipe.seed)) for image in images)
+    store = open_store(Path(recipe.features), assembled.model, [Path(name) for name in recipe.features_from])
+    seed, families = recipe.seed_of_marks, (recipe.marks,) if recipe.marks else MARK_FAMILIES
+    wanted = [wanted_windows(image, processor, seed, families) for image in images]
+    total = sum(len(windows) for windows in wanted)
     done = 0
 
     def count(views: int) -> None:
@@ -97,7 +100,7 @@ def build(recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = lamb
         done += views
         on_views(done, total)
 
-    fill_store(store, images, assembled.model, processor, seed=recipe.seed, on_views=count)
+    fill_store(store, images, wanted, assembled.model, processor, on_views=count)
     corpus, warm_corpus = (
         Corpus(
             images,
@@ -106,6 +109,8 @@ def build(recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = lamb
             processor=processor,
             store=store,
             seed=recipe.seed,
+            mark_seed=seed,
+            marks=recipe.marks or None,
             sorts_by_length=reads_words,
         )
         for weights, shares, reads_words in (

@@ -64,6 +64,8 @@ class Corpus:
         processor: encodes samples.
         store: cached features; a sample whose windows are not all there is drawn anew.
         seed: of everything random.
+        mark_seed: of the fixed marks; `seed` where it is None.
+        marks: family of every mark; None draws one for each.
         sorts_by_length: so that little of a batch is padding; it also bunches tasks, so steps that read no words do
             without.
     """
@@ -77,6 +79,8 @@ class Corpus:
         processor: Processor,
         store: FeatureStore,
         seed: int,
+        mark_seed: int | None = None,
+        marks: str | None = None,
         sorts_by_length: bool = True,
     ) -> None:
         self.tasks = {task: weight for task, weight in task_weights.items() if weight > 0}
@@ -84,6 +88,8 @@ class Corpus:
         self.processor = processor
         self.store = store
         self.seed = seed
+        self.mark_seed = seed if mark_seed is None else mark_seed
+        self.marks = marks
         self.sorts_by_length = sorts_by_length
         self._last_group: tuple[tuple[int, int], list[TrainingItem]] | None = None
         self.by_dataset: dict[str, list[LabelledImage]] = {}
@@ -104,7 +110,8 @@ class Corpus:
         weights = [self.dataset_weights.get(name, 1.0) for name in names]
         for _ in range(MOST_TRIES if names else 0):
             name = rng.choices(names, weights=weights)[0]
-            sample = make_sample(rng.choice(self.by_dataset[name]), task, rng, self.seed)
+            image = rng.choice(self.by_dataset[name])
+            sample = make_sample(image, task, rng, self.mark_seed, marks=self.marks)
             item = None if sample is None else self.encode(sample)
             if item is not None:
                 return item

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from earthgptx.data.instructions import TASKS
+from earthgptx.data.instructions import MARK_FAMILIES, TASKS
 from earthgptx.data.orientation import NUM_ORIENTATIONS
 from earthgptx.errors import MalformedRecipe
 
@@ -51,10 +51,13 @@ class TrainingRecipe:
         mask_bce_weight, mask_dice_weight: LISA's 2.0 and 0.5.
         difference_bits: 4 or 8, of the language model's attention as an exported difference.
         checkpoint_minutes: time between two checkpoints.
+        marks: family of every mark ("box", "point" or "freeform"); "" draws one for each.
         seed: of marks, samples and initial weights.
+        mark_seed: of the fixed marks alone where it is not below 0: runs of several seeds then share cached views.
         device: where it trains, "cpu" or "cuda".
         runs: folder of run folders.
         features: folder of the towers' cached features.
+        features_from: folders of other runs' cached features, which are read and never written.
     """
 
     name: str
@@ -65,7 +68,7 @@ class TrainingRecipe:
     orientations: dict[str, int] = field(default_factory=dict)
     dataset_weights: dict[str, float] = field(default_factory=dict)
     policy: str = "scratch"
-    overrides: dict[str, int | float | str | bool] = field(default_factory=dict)
+    overrides: dict[str, int | float | str | bool | tuple[int, ...]] = field(default_factory=dict)
     start_from: str = ""
     warm_steps: int = 0
     joint_every: int = 1
@@ -84,10 +87,13 @@ class TrainingRecipe:
     mask_dice_weight: float = 0.5
     difference_bits: int = 8
     checkpoint_minutes: float = 4.0
+    marks: str = ""
     seed: int = 0
+    mark_seed: int = -1
     device: str = "cpu"
     runs: str = "runs"
     features: str = "cache/features"
+    features_from: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "warm_batch_size", "joint_every"):
@@ -100,8 +106,18 @@ class TrainingRecipe:
             raise MalformedRecipe(f"warm_steps is {self.warm_steps}; it must be at least 0.")
         if self.policy not in POLICIES:
             raise MalformedRecipe(f"There is no policy {self.policy!r}; known are {', '.join(POLICIES)}.")
+        if self.marks not in ("", *MARK_FAMILIES):
+            raise MalformedRecipe(f"There is no family of marks {self.marks!r}; known are {', '.join(MARK_FAMILIES)}.")
         if self.difference_bits not in (4, 8):
             raise MalformedRecipe(f"difference_bits is {self.difference_bits}; it must be 4 or 8.")
+        self._check_tasks()
+
+    @property
+    def seed_of_marks(self) -> int:
+        """What the fixed marks are drawn with."""
+        return self.seed if self.mark_seed < 0 else self.mark_seed
+
+    def _check_tasks(self) -> None:
         for weights in (self.task_weights, self.warm_task_weights or self.task_weights):
             for task in weights:
                 if task not in TASKS:
@@ -150,6 +166,8 @@ def _typed(name: str, text: str, current: object) -> Any:
         raise MalformedRecipe(f"--set {name}={text}: {text!r} is not a JSON value.") from error
     if isinstance(current, float) and type(value) is int:
         value = float(value)
+    if isinstance(current, tuple) and type(value) is list:
+        value = tuple(value)
     if type(value) is not type(current):
         raise MalformedRecipe(
             f"--set {name}={text}: the value must be of type {type(current).__name__}, not {type(value).__name__}."

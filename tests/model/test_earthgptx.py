@@ -69,7 +69,7 @@ def check_output(output: Output, batch: Batch, model: EarthGPTX) -> None:
 
 @pytest.mark.parametrize("name", SITUATIONS)
 @pytest.mark.parametrize("zoom", [True, False], ids=["zoom", "no zoom"])
-@pytest.mark.parametrize("kind", ["mutual", "literal"])
+@pytest.mark.parametrize("kind", ["mutual", "literal", "none"])
 def test_forward_serves(kind: str, zoom: bool, name: str):
     config = tiny_config(kind=kind, zoom=zoom)
     batch = prepare(SITUATIONS[name], config).batch()
@@ -125,7 +125,7 @@ def evidence(model: EarthGPTX, *marks: Mark) -> torch.Tensor:
     return output_of(model, prepare([sample]).batch()).answer_logits
 
 
-@pytest.mark.parametrize("kind", ["mutual", "literal"])
+@pytest.mark.parametrize("kind", ["mutual", "literal", "none"])
 def test_the_canvas_reaches_the_label(kind: str):
     config = tiny_config(kind=kind)
     model = tiny_model(config)
@@ -149,7 +149,7 @@ def test_a_mark_of_another_kind_changes_the_answer(model: EarthGPTX):
     assert float(difference.abs().amax()) > 1e-4
 
 
-@pytest.mark.parametrize("kind", ["mutual", "literal"])
+@pytest.mark.parametrize("kind", ["mutual", "literal", "none"])
 def test_permuting_the_marks_permutes_the_regions(kind: str):
     config = tiny_config(kind=kind)
     model = tiny_model(config)
@@ -177,7 +177,7 @@ COMPANY = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["mutual", "literal"])
+@pytest.mark.parametrize("kind", ["mutual", "literal", "none"])
 @pytest.mark.parametrize("encoder", ["towers", "sam"])
 def test_company_and_padding_change_nothing(kind: str, encoder: str):
     config = tiny_config(kind=kind, encoder=encoder)
@@ -214,3 +214,19 @@ def test_text_without_our_words_passes_as_through_the_plain_language_model(model
         logits = model.language.logits(hidden)
         plain = model.language.llama(input_ids=ids).logits
     assert_close(logits[..., : plain.shape[-1]], plain, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(("switch", "tower"), [("use_vit", "vit"), ("use_cnn", "cnn")])
+def test_a_tower_that_is_not_used_has_no_say(switch: str, tower: str):
+    """Its features may be in the cache all the same: neither words nor masks depend on them."""
+    config = tiny_config()
+    setattr(config.vision, switch, False)
+    model, batch = tiny_model(config), prepare(COMPANY, config).batch()
+    with torch.no_grad():
+        features = model.vision(batch.views)
+        spoilt = {"vit": torch.rand_like(features.vit), "cnn": tuple(map(torch.rand_like, features.cnn))}[tower]
+        given, changed = model(batch, features), model(batch, replace(features, **{tower: spoilt}))
+    assert_close(given.answer_logits, changed.answer_logits, atol=0, rtol=0)
+    assert len(given.masks) > 0
+    for mask, other in zip(given.masks, changed.masks, strict=True):
+        assert_close(mask, other, atol=0, rtol=0)

@@ -150,3 +150,16 @@ def test_words_are_as_loud_as_the_gain_says():
     for words in (fused.image, fused.regions.flatten(0, 1)):
         loudness = words.square().mean(dim=-1).sqrt()
         assert_close(loudness, box.image_projection.gain.expand_as(loudness), rtol=1e-3, atol=0)
+
+
+def test_without_fusion_neither_sees_the_other():
+    """Region tokens follow from the marks alone, image tokens from the image alone."""
+    box = fusion(tiny_config(kind="none"))
+    seen, marks = tokens(2).requires_grad_(True), marks_on((2, 3), (9, 9))
+    fused = box(seen, marks, view_map([0, -1], [0, 1]))
+    moved = box(seen, marks_on((7, 7), (1, 1)), view_map([0, -1], [1, 0]))
+    assert torch.equal(fused.image, moved.image)
+    assert len(fused.image) == CONFIG.fusion.words_per_view
+    fused.regions.square().sum().backward()
+    assert seen.grad is None
+    assert fused.regions.shape == (2, CONFIG.spatial.num_prompt_tokens, CONFIG.language["hidden_size"])

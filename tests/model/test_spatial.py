@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from earthgptx.model.spatial import SpatialEncoder
+from earthgptx.model.configuration import SpatialConfig
+from earthgptx.model.spatial import CoordinateEncoder, SpatialEncoder, _bounds
 from earthgptx.processing.canvases import draw_canvas
 from earthgptx.shapes import Box, Ellipse, Mark, Point, Polygon, Scribble
-from tests.tiny_model import tiny_model
+from tests.tiny_model import tiny_config, tiny_model
 
 SCENE, NEAR = Box(0, 0, 448, 448), Box(96, 96, 224, 224)
 BOX = Box(128, 128, 192, 192)
@@ -80,3 +81,45 @@ def test_no_mark_gives_no_tokens(spatial: SpatialEncoder):
     assert features.prompts.shape == (0, spatial.config.num_prompt_tokens, spatial.config.width)
     assert features.grid.shape == (0, 2, 256, spatial.config.width)
     assert features.occupancy.shape == (0, 2, 256)
+
+
+@pytest.fixture(scope="module")
+def coordinates() -> CoordinateEncoder:
+    config = tiny_config()
+    config.spatial.kind = "coordinates"
+    encoder = tiny_model(config).spatial
+    assert isinstance(encoder, CoordinateEncoder)
+    return encoder
+
+
+@torch.no_grad()
+def test_coordinates_know_the_bounds_and_the_kind_but_no_shape(coordinates: CoordinateEncoder):
+    """An ellipse and a polygon that fill a box are that box; a point, and the box moved aside, are not."""
+    box, ellipse, point, polygon, _ = KINDS
+    prompts = coordinates(canvases(box, ellipse, polygon, point, box.shifted(32, 0))).prompts
+    assert prompts.shape == (5, tiny_config().spatial.num_prompt_tokens, tiny_config().spatial.width)
+    assert_close(prompts[0], prompts[1])
+    assert_close(prompts[0], prompts[2])
+    assert float((prompts[0] - prompts[3]).abs().max()) > 1e-3
+    assert float((prompts[0] - prompts[4]).abs().max()) > 1e-3
+
+
+@torch.no_grad()
+def test_coordinates_are_read_to_a_pixel_of_the_canvas():
+    x0, y0, x1, y1 = (112 * _bounds(canvases(Box(128, 160, 192, 208)))[0, 1]).tolist()
+    wanted = [(value - 96) * 112 / 128 for value in (128, 160, 192, 208)]
+    assert [x0, y0, x1, y1] == pytest.approx(wanted, abs=1.5)  # a stroke of two pixels reaches past the edge
+    assert _bounds(torch.zeros(0, 2, 3, 112, 112)).shape == (0, 2, 4)
+
+
+@torch.no_grad()
+def test_coordinates_leave_no_picture_of_the_mark(coordinates: CoordinateEncoder, spatial: SpatialEncoder):
+    found, drawn = coordinates(canvases(*KINDS)), spatial(canvases(*KINDS))
+    assert not found.grid.any()
+    assert not found.occupancy.any()
+    assert (found.grid.shape, found.occupancy.shape) == (drawn.grid.shape, drawn.occupancy.shape)
+
+
+def test_another_kind_is_refused():
+    with pytest.raises(ValueError, match="must be 'canvas' or 'coordinates', not 'words'"):
+        SpatialConfig(kind="words")

@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from earthgptx.data.freeform import FIXED_MARKS, fixed_mark
 from earthgptx.data.instructions import TASKS
 from earthgptx.data.sample import LabelledImage, Sample
 from earthgptx.errors import MalformedDataset
 from earthgptx.model.feature_store import FeatureStore
 from earthgptx.processing.batch import Batch
+from earthgptx.processing.processor import Processor
+from earthgptx.shapes import Box
 from earthgptx.training.caching import fill_store, open_store, wanted_windows
 from earthgptx.training.command import build, labelled_images
 from earthgptx.training.corpus import BATCHES_IN_GROUP, NO_LABEL, Corpus, TrainingItem
@@ -44,6 +47,11 @@ def again(corpus: Corpus, images: list[LabelledImage], **changes: object) -> Cor
         "seed": 0,
     }
     return Corpus(images, **(settings | changes))  # type: ignore[arg-type]
+
+
+def windows(images: list[LabelledImage], processor: Processor) -> list[tuple[Box, ...]]:
+    """What the towers have to see of each image."""
+    return [wanted_windows(image, processor, 0) for image in images]
 
 
 def drawn_samples(corpus: Corpus, count: int, monkeypatch: pytest.MonkeyPatch) -> list[Sample]:
@@ -149,7 +157,7 @@ def test_what_is_not_in_the_store_is_never_used(trainer: Trainer, images: list[L
     corpus = trainer.corpus
     store = open_store(tmp_path, trainer.model)
     vhr10 = [image for image in images if image.dataset == "vhr10"]
-    fill_store(store, vhr10[:2], trainer.model, corpus.processor, seed=0)
+    fill_store(store, vhr10[:2], windows(vhr10[:2], corpus.processor), trainer.model, corpus.processor)
     # Of the second image only the scene's own view is there: marks small enough for a zoom view cannot be shown.
     zooms = [key for key in store.index if key.startswith(store.image_keys[vhr10[1].id]) and ",160,160" not in key]
     for key in zooms:
@@ -200,7 +208,8 @@ def test_caching_counts_every_view_and_goes_on_where_it_stopped(
 ):
     processor = trainer.corpus.processor
     store = open_store(tmp_path, trainer.model)
-    total = sum(len(wanted_windows(image, processor, 0)) for image in images)
+    wanted = windows(images, processor)
+    total = sum(map(len, wanted))
     told: list[int] = []
 
     def stop_midway(views: int) -> None:
@@ -209,16 +218,16 @@ def test_caching_counts_every_view_and_goes_on_where_it_stopped(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fill_store(store, images, trainer.model, processor, seed=0, views_per_batch=2, on_views=stop_midway)
+        fill_store(store, images, wanted, trainer.model, processor, views_per_batch=2, on_views=stop_midway)
     done = len(store.index)
     assert 0 < done < len(trainer.corpus.store.index)
     told.clear()
-    fill_store(store, images, trainer.model, processor, seed=0, views_per_batch=2, on_views=told.append)
+    fill_store(store, images, wanted, trainer.model, processor, views_per_batch=2, on_views=told.append)
     assert sum(told) == total
     assert set(store.index) == set(trainer.corpus.store.index)
     monkeypatch.setattr(trainer.model.vision, "forward", None)  # a third time nothing is left to encode
     told.clear()
-    fill_store(store, images, trainer.model, processor, seed=0, on_views=told.append)
+    fill_store(store, images, wanted, trainer.model, processor, on_views=told.append)
     assert sum(told) == total
 
 
@@ -228,3 +237,34 @@ def test_at_most_as_many_images_as_asked_for_and_evenly_mixed(trainer: Trainer):
     assert Counter(image.dataset for image in chosen) == {"vhr10": 2, "sar_acd": 6}
     assert [image.dataset for image in chosen].index("vhr10") < 4  # not all of one set before the other
     assert [image.id for image in chosen] == [image.id for image in labelled_images(recipe, "train")]
+
+
+def test_marks_of_one_family_and_a_seed_of_their_own(
+    trainer: Trainer, images: list[LabelledImage], monkeypatch: pytest.MonkeyPatch
+):
+    """Other seeds ask other questions about the same marks; boxes alone change the marks and not the questions."""
+    tasks = {"task_weights": {"roc": 1.0}}
+    corpora = [
+        again(trainer.corpus, images, **tasks, **more)
+        for more in ({}, {"marks": "box"}, {"seed": 1}, {"seed": 1, "mark_seed": 0})
+    ]
+    every, boxes, other, same_marks = (drawn_samples(corpus, 30, monkeypatch) for corpus in corpora)
+    assert [sample.turns for sample in every] == [sample.turns for sample in boxes]
+    assert [sample.turns for sample in other] == [sample.turns for sample in same_marks]
+    assert {region.mark for sample in boxes for region in sample.regions} == {
+        fixed_mark(image, index, "box") for sample in boxes for image, index in marked(sample, images)
+    }
+    known = {
+        fixed_mark(image, index, kind)
+        for image in images
+        for index in range(len(image.objects))
+        for kind in FIXED_MARKS
+    }
+    assert {region.mark for sample in same_marks for region in sample.regions} <= known
+    assert not {region.mark for sample in other for region in sample.regions} <= known
+
+
+def marked(sample: Sample, images: list[LabelledImage]) -> list[tuple[LabelledImage, int]]:
+    """The image of a sample with the place of each object that it marks."""
+    [image] = [image for image in images if image.id == sample.id.rpartition("#")[0]]
+    return [(image, image.objects.index(region.object)) for region in sample.regions if region.object is not None]

@@ -35,6 +35,7 @@ def test_recipes_that_ship_can_be_loaded(path: Path):
         ('datasets={"ssdd": null}', "datasets", {"ssdd": None}),
         ('task_weights={"roc": 1}', "task_weights", {"roc": 1}),
         ('overrides={"fusion.kind": "literal"}', "overrides", {"fusion.kind": "literal"}),
+        ('features_from=["a", "b"]', "features_from", ("a", "b")),
     ],
 )
 def test_overrides_have_the_type_of_what_they_replace(change: str, name: str, value: object):
@@ -72,6 +73,7 @@ def test_the_last_override_counts():
         ("warm_steps=-1", "warm_steps is -1"),
         ("joint_every=0", "joint_every is 0; it must be at least 1"),
         ("difference_bits=5", "difference_bits is 5"),
+        ("marks=circle", "no family of marks 'circle'; known are box, point, freeform"),
         ("policy=all", "no policy 'all'; known are paper, scratch"),
         ('task_weights={"rco": 1}', "no task 'rco'; known are roc,"),
         ('task_weights={"roc": 0}', "Every task weight is 0"),
