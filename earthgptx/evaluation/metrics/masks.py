@@ -1,4 +1,4 @@
-"""Scores of predicted pixel masks: cIoU, gIoU, class-wise mIoU and the share of masks above an IoU threshold.
+"""Scores of predicted pixel masks: cIoU, gIoU, class-wise mIoU, the share of masks above an IoU threshold, boxes.
 
 Two masks are compared once, into an ``Overlap`` of two pixel counts, and every score is a sum over overlaps.
 So a long evaluation keeps two integers a mask instead of the masks, and any part of it can be
@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from earthgptx.shapes import Box
 
 PRECISION_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -72,6 +74,30 @@ def precision_at(overlaps: Sequence[Overlap], threshold: float) -> float:
     """Pr@threshold: the share of masks whose IoU reaches the threshold."""
     _refuse_empty(overlaps)
     return sum(one.iou >= threshold for one in overlaps) / len(overlaps)
+
+
+def mask_box(mask: np.ndarray | None) -> Box | None:
+    """The smallest upright box around all pixels of a mask, in pixels, half open; None where there are none.
+
+    Args:
+        mask: (H, W) bool; None where the model gave no mask.
+    """
+    if mask is None or not mask.any():
+        return None
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return Box(float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+
+
+def box_iou(prediction: Box | None, truth: Box) -> float:
+    """Intersection over union of a predicted and a true upright box, in [0, 1]; 0 where none was predicted."""
+    return 0.0 if prediction is None else prediction.iou(truth)
+
+
+def box_accuracy(ious: Sequence[float], threshold: float = 0.5) -> float:
+    """Acc@threshold of visual grounding: the share of boxes whose IoU reaches the threshold; a missing box is 0."""
+    if not ious:
+        raise ValueError("a mean over no boxes is not defined")
+    return sum(iou >= threshold for iou in ious) / len(ious)
 
 
 def _refuse_empty(overlaps: Sequence[Overlap]) -> None:
