@@ -321,12 +321,17 @@ class Mask:
         return sum(self.check_counts()[1::2])
 
     def bounds(self) -> Box:
-        """The smallest box around the pixels set; all zeros if there is none."""
-        array = self.to_array()
-        rows, columns = np.flatnonzero(array.any(axis=1)), np.flatnonzero(array.any(axis=0))
-        if not len(rows):
+        """The smallest box around the pixels set; all zeros if there is none. No array is made."""
+        ends = np.cumsum(np.array(self.check_counts(), dtype=np.int64))
+        starts = np.concatenate([[0], ends[:-1]])[1::2]
+        ends = ends[1::2]
+        starts, ends = starts[ends > starts], ends[ends > starts]
+        if not len(starts):
             return Box(0, 0, 0, 0)
-        return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+        x0, x1 = int(starts[0]) // self.height, (int(ends[-1]) - 1) // self.height + 1
+        if (starts // self.height != (ends - 1) // self.height).any():  # one goes on at the top of the next column
+            return Box(x0, 0, x1, self.height)
+        return Box(x0, int((starts % self.height).min()), x1, int(((ends - 1) % self.height).max()) + 1)
 
     def scaled(self, factor_x: float, factor_y: float) -> Mask:
         """Resampled to the resized image, each new pixel taking the old one under its centre."""

@@ -40,10 +40,23 @@ def _read_geojson(path: Path) -> FeatureFile:
         raise MalformedRegions(f"{path.name} is not JSON: {error}.") from error
     except RecursionError as error:
         raise MalformedRegions(f"{path.name} is nested too deeply to be GeoJSON.") from error
-    features = tuple(_feature(item, number) for number, item in enumerate(_items(content, path.name), start=1))
+    return features_of(content, path.name)
+
+
+def features_of(content: Any, name: str) -> FeatureFile:
+    """Reads GeoJSON that is parsed already.
+
+    Args:
+        content: plain values.
+        name: what to call it in a refusal.
+
+    Raises:
+        MalformedRegions: it is no GeoJSON, holds no features, or is in an unknown reference system.
+    """
+    features = tuple(_feature(item, number) for number, item in enumerate(_items(content, name), start=1))
     if not features:
-        raise MalformedRegions(f"{path.name} holds 0 features.")
-    return FeatureFile(features, _crs(content, path.name), tuple(_notes(features)))
+        raise MalformedRegions(f"{name} holds 0 features.")
+    return FeatureFile(features, _crs(content, name), tuple(_notes(features)))
 
 
 def _items(content: Any, name: str) -> list[Any]:

@@ -7,7 +7,7 @@ numbers needed to mend it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from earthgptx.errors import (
     EmptyQuestion,
@@ -27,6 +27,7 @@ _REGION_NAMES = re.compile(
 )
 # "the region 200 m to the north" names no region; nor does any other number with a unit.
 _UNIT = re.compile(r"\.[0-9]|\s*(?:%|(?:m|km|px|pixels?|met(?:er|re)s?|kilomet(?:er|re)s?)\b)", re.IGNORECASE)
+_RANGE = re.compile(r"([0-9]+)\s*(?:\bto\b|-)\s*([0-9]+)")
 _WITHOUT_NUMBER = re.compile(r"\bmarked\s+regions?\b|\b(?:each|every)\s+mark\b", re.IGNORECASE)
 _OWN_TOKENS = ("<image>", "<pix>")
 
@@ -57,7 +58,7 @@ def check_question(text: str, num_marks: int) -> str:
             raise MisplacedTokens(f"The question must not hold {token}, which only the model's own text may hold.")
     if num_marks == 0 and _WITHOUT_NUMBER.search(question):
         raise RegionCountMismatch("The question speaks of marked regions but no mark was given.")
-    for number in _named_regions(question):
+    for number in named_regions(question):
         if not 1 <= number <= num_marks:
             raise RegionCountMismatch(
                 f"The question names region {number}, but {_counted(num_marks)} given (numbered from 1)."
@@ -82,14 +83,40 @@ def check_marks(marks: Sequence[Mark], *, width: int, height: int) -> tuple[Mark
     return tuple(check_mark(mark, width, height) for mark in marks)
 
 
+def named_regions(text: str) -> tuple[int, ...]:
+    """The numbers of all regions that a checked question is about by name, in order; "2 to 4" holds 3."""
+    numbers = set(_named_regions(text))
+    for first, last in _RANGE.findall(" ".join(names.group(1) for names in _REGION_NAMES.finditer(text))):
+        if {int(first), int(last)} <= numbers:
+            numbers.update(range(int(first), int(last) + 1))
+    return tuple(sorted(numbers))
+
+
+def renumbered(text: str, number_of: Callable[[int], int]) -> str:
+    """A question or an answer with other numbers for the regions it names.
+
+    Args:
+        text: with or without brackets around the names.
+        number_of: a region's number now to its number then.
+    """
+    pieces, done = [], 0
+    for start, end in _spans(text):
+        pieces += [text[done:start], str(number_of(int(text[start:end])))]
+        done = end
+    return "".join([*pieces, text[done:]])
+
+
 def _named_regions(question: str) -> list[int]:
     """Every number by which the question names a region."""
-    numbers = []
-    for names in _REGION_NAMES.finditer(question):
+    return [int(question[start:end]) for start, end in _spans(question)]
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where the numbers stand by which a text names regions."""
+    for names in _REGION_NAMES.finditer(text):
         for number in re.finditer("[0-9]+", names.group(1)):
-            if not _UNIT.match(question, names.start(1) + number.end()):
-                numbers.append(int(number.group()))
-    return numbers
+            if not _UNIT.match(text, names.start(1) + number.end()):
+                yield names.start(1) + number.start(), names.start(1) + number.end()
 
 
 def _counted(num_marks: int) -> str:

@@ -1,0 +1,379 @@
+"""One question about a scene of any size: marks are seen through their windows, and one answer comes back.
+
+A `BigScene`, a question and marks in its pixels come in; a `SceneAnswer` in the user's numbering goes out. Everything
+that can be wrong with the question is found by `plan_question`, which needs no model; `ask_scene` does both steps.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from earthgptx.data.sample import Turn
+from earthgptx.errors import EmptyImagery
+from earthgptx.geo.asking import Looked, in_parts, look_at
+from earthgptx.geo.big_scene import BigScene
+from earthgptx.geo.scene_answer import SceneAnswer, SceneMask, SceneRegion
+from earthgptx.geo.scene_masks import mark_in
+from earthgptx.geo.windows import LEAST_SIDE, View, wants_overview, whole, window_of
+from earthgptx.inference.answer import Answer
+from earthgptx.inference.assistant import Assistant, Conversation, Question
+from earthgptx.inference.questions import check_marks, check_question, named_regions, renumbered
+from earthgptx.shapes import Box, Mark
+
+WINDOWS_AT_ONCE = 4  # looked at and asked about together; their features are let go of afterwards
+LEAST_ROOM = LEAST_SIDE // 16  # scene pixels that a mark needs around it to share another mark's window
+_HEADER = re.compile(r"\s*<?\s*region\s*#?\s*([0-9]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A window, the regions that are asked about in it, and the question as it is asked there.
+
+    Attributes:
+        window: whole pixels of the scene.
+        numbers: of the regions in the user's numbering; the window's own goes from 1 in this order.
+        question: in the window's numbering.
+        turns: what was said before about these regions, in the window's numbering.
+    """
+
+    window: Box
+    numbers: tuple[int, ...]
+    question: str
+    turns: tuple[Turn, ...] = ()
+
+    def number_here(self, number: int) -> int:
+        """A region's number in the window from the user's; 0 where it is not seen there."""
+        return self.numbers.index(number) + 1 if number in self.numbers else 0
+
+
+@dataclass(frozen=True)
+class QuestionPlan:
+    """A question that can be asked, and what the model will see.
+
+    Attributes:
+        scene: what it is about.
+        question: as the user put it.
+        marks: in the scene's pixels, numbered from 1.
+        sights: what is looked at, at least one.
+    """
+
+    scene: BigScene
+    question: str
+    marks: tuple[Mark, ...]
+    sights: tuple[Sight, ...]
+
+    def answer(
+        self,
+        assistant: Assistant,
+        *,
+        max_new_tokens: int = 256,
+        temperature: float = 0.0,
+        seed: int = 0,
+        on_text: Callable[[str], None] | None = None,
+        is_stopped: Callable[[], bool] | None = None,
+    ) -> SceneAnswer:
+        """Looks, asks, and puts the answers of all windows together.
+
+        Args:
+            assistant: that looks and answers; nothing of it is kept.
+            max_new_tokens: where to stop an answer that does not end, in each window.
+            temperature: 0 takes the likeliest word each time; higher values sample.
+            seed: of the sampling.
+            on_text: told the text in the user's numbering: piece by piece where there is one window, else at the end.
+            is_stopped: asked whether nobody waits any more; what is answered by then comes back.
+
+        Raises:
+            EmptyImagery: a window without data; the sentence names its regions.
+            UnreadableImagery: the file is damaged there.
+        """
+        lines = None
+        if on_text is not None and len(self.sights) == 1:
+            lines = _Lines(self.sights[0], len(self.marks), on_text)
+        parts: list[_Part] = []
+        for sights in in_parts(self.sights, WINDOWS_AT_ONCE):
+            if parts and is_stopped is not None and is_stopped():
+                break
+            looked = [self._look(sight, assistant) for sight in sights]
+            answers = assistant.answer(
+                [self._question(sight, one) for sight, one in zip(sights, looked, strict=True)],
+                max_new_tokens=max_new_tokens,
+                temperature=temperature,
+                seed=seed,
+                on_text=None if lines is None else lines.add,
+                is_stopped=None if is_stopped is None else lambda _: is_stopped(),
+            )
+            parts += [_Part(sight, one, answer) for sight, one, answer in zip(sights, looked, answers, strict=True)]
+        answer = _joined(self, parts)
+        if lines is not None:
+            lines.end()
+        elif on_text is not None:
+            on_text(answer.text)
+        return answer
+
+    def _look(self, sight: Sight, assistant: Assistant) -> Looked:
+        try:
+            return look_at(self.scene, sight.window, assistant)
+        except EmptyImagery as error:
+            raise EmptyImagery(f"{_about(sight.numbers)}{error}") from error
+
+    def _question(self, sight: Sight, looked: Looked) -> Question:
+        marks = tuple(mark_in(self.marks[number - 1], looked.frame) for number in sight.numbers)
+        return Question(looked.session, sight.question, marks, Conversation(marks, sight.turns))
+
+
+def ask_scene(
+    assistant: Assistant,
+    scene: BigScene,
+    question: str,
+    marks: Sequence[Mark] = (),
+    *,
+    conversation: Conversation | None = None,
+    view: View = "auto",
+    max_new_tokens: int = 256,
+    temperature: float = 0.0,
+    seed: int = 0,
+    on_text: Callable[[str], None] | None = None,
+    is_stopped: Callable[[], bool] | None = None,
+) -> SceneAnswer:
+    """Asks one question about a scene of any size.
+
+    A scene of at most 1,024 pixels a side is seen whole, and answered about exactly as `Session.ask` does. On a larger
+    one each mark is seen in the window of `windows.window_of`, marks that are near each other in the same one; a
+    question that names regions is asked where those can be seen together; a question without marks, and one about the
+    whole scene ("overall", "zoom out", "the entire image"), is asked of the overview.
+
+    Memory is bounded whatever the scene's size: windows are read at 1,024 pixels at most, a few at a time, and masks
+    stay as large as their windows.
+
+    Args:
+        assistant: that looks and answers.
+        scene: what is asked about.
+        question: ``<Region 2>`` names the second mark.
+        marks: in the scene's pixels; none goes on with those of the conversation.
+        conversation: what was said before, in the user's numbering; None begins anew. To go on, keep
+            ``Conversation(marks, (*turns, Turn("user", answer.question), Turn("model", answer.text)))``.
+        view: what is seen: "overview" always the whole scene, "zoom" windows though the scene be small.
+        max_new_tokens, temperature, seed, on_text, is_stopped: as `QuestionPlan.answer`.
+
+    Raises:
+        EarthGPTXError: one of those of `plan_question` and `QuestionPlan.answer`.
+    """
+    plan = plan_question(scene, question, marks, conversation=conversation, view=view)
+    return plan.answer(
+        assistant,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        seed=seed,
+        on_text=on_text,
+        is_stopped=is_stopped,
+    )
+
+
+def plan_question(
+    scene: BigScene,
+    question: str,
+    marks: Sequence[Mark] = (),
+    *,
+    conversation: Conversation | None = None,
+    view: View = "auto",
+) -> QuestionPlan:
+    """Checks a question and its marks, and decides what is looked at; no pixel is read.
+
+    Args:
+        scene, question, marks, conversation, view: as `ask_scene`.
+
+    Raises:
+        EarthGPTXError: one of those of `questions.check_question` and `questions.check_marks`.
+    """
+    before = conversation or Conversation()
+    checked = check_marks(marks, width=scene.width, height=scene.height) or before.marks
+    text = check_question(question, len(checked))
+    history = before.turns if checked == before.marks else ()
+    sights = [
+        _sight(window, numbers, text, history)
+        for window, numbers in _windows(scene, [mark.bounds() for mark in checked], text, view)
+    ]
+    return QuestionPlan(scene, text, checked, tuple(sights))
+
+
+def _windows(scene: BigScene, bounds: Sequence[Box], question: str, view: View) -> list[tuple[Box, tuple[int, ...]]]:
+    """The windows to look at and the regions to ask about in each."""
+    everything = tuple(range(1, len(bounds) + 1))
+    if not bounds or wants_overview(question):
+        return [(whole(scene.width, scene.height), everything)]
+    groups = shared_windows(bounds, scene.width, scene.height, view=view)
+    named = set(named_regions(question))
+    if not named:
+        return groups
+    together = [group for group in groups if named & set(group[1])]
+    if len(together) == 1:
+        return together
+    # What is asked of several regions at once must be seen at once.
+    numbers = tuple(sorted(named))
+    around = _around([bounds[number - 1] for number in numbers])
+    return [(window_of(around, scene.width, scene.height, view=view), numbers)]
+
+
+def shared_windows(
+    bounds: Sequence[Box], width: int, height: int, *, view: View = "auto"
+) -> list[tuple[Box, tuple[int, ...]]]:
+    """The window of each mark, and the numbers of the marks that share it.
+
+    A mark joins the window of an earlier one that is as large as its own, where it has half its longer side of room
+    around it there, and at least `LEAST_ROOM`; so near marks are seen together though a window's border lies between.
+
+    Args:
+        bounds: of the marks in scene pixels, numbered from 1.
+        width, height: of the scene.
+        view: as in `windows.window_of`.
+    """
+    groups: dict[Box, list[int]] = {}
+    for number, box in enumerate(bounds, start=1):
+        own = window_of(box, width, height, view=view)
+        room = max(box.width, box.height) / 2
+        room = max(room, LEAST_ROOM)
+        around = Box(box.x0 - room, box.y0 - room, box.x1 + room, box.y1 + room).clipped(width, height)
+        home = own if own in groups else next((one for one in groups if _can_share(around, own, one)), own)
+        groups.setdefault(home, []).append(number)
+    return [(window, tuple(numbers)) for window, numbers in groups.items()]
+
+
+def _can_share(around: Box, own: Box, other: Box) -> bool:
+    is_alike = (own.width, own.height) == (other.width, other.height)
+    holds = other.x0 <= around.x0 and other.y0 <= around.y0 and other.x1 >= around.x1 and other.y1 >= around.y1
+    return is_alike and holds
+
+
+def _sight(window: Box, numbers: tuple[int, ...], question: str, history: tuple[Turn, ...]) -> Sight:
+    here = Sight(window, numbers, "")
+    turns: list[Turn] = []
+    for asked, answered in zip(history[::2], history[1::2], strict=True):
+        lines = [block for block in _blocks(answered.text) if block[0] in (0, *numbers)]
+        if lines and set(named_regions(asked.text)) <= set(numbers):
+            said = "\n".join(text for _, text in lines)
+            turns.append(Turn(asked.role, renumbered(asked.text, here.number_here)))
+            turns.append(Turn(answered.role, renumbered(said, here.number_here)))
+    return Sight(window, numbers, renumbered(question, here.number_here), tuple(turns))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What was said in one window."""
+
+    sight: Sight
+    looked: Looked
+    answer: Answer
+
+    def in_own_words(self, num_marks: int, *, is_alone: bool) -> str:
+        """The text in the user's numbering; among others it says which regions it is about."""
+        text = _in_users_numbering(self.answer.text, self.sight, num_marks)
+        if is_alone or not text.strip() or _HEADER.match(text):
+            return text
+        if len(self.sight.numbers) == 1:
+            return f"<Region {self.sight.numbers[0]}>: {text.lstrip()}"
+        return f"{_about(self.sight.numbers)}{text.lstrip()}"
+
+
+def _joined(plan: QuestionPlan, parts: Sequence[_Part]) -> SceneAnswer:
+    """One answer from those of the windows: what is said of regions in the user's order, masks in that of the text."""
+    num_marks = len(plan.marks)
+    blocks: list[tuple[int, str, list[SceneMask]]] = []
+    labels: dict[int, tuple[str, float]] = {}
+    bound: dict[int, SceneMask] = {}
+    for part in parts:
+        masks = [
+            SceneMask(
+                array=mask.array,
+                frame=part.looked.frame,
+                region=None if mask.region is None else _users_number(mask.region, part.sight, num_marks),
+                phrase=mask.phrase,
+                confidence=mask.confidence,
+            )
+            for mask in part.answer.masks
+        ]
+        for number, region in zip(part.sight.numbers, part.answer.regions, strict=True):
+            labels[number] = (region.label, region.confidence)
+            found = next((k for k, mask in enumerate(part.answer.masks) if mask.array is region.mask), None)
+            if found is not None:
+                bound[number] = masks[found]
+        for number, text in _blocks(part.in_own_words(num_marks, is_alone=len(parts) == 1)):
+            num_masks = text.count("<pix>")
+            blocks.append((number, text, masks[:num_masks]))
+            masks = masks[num_masks:]
+    if len(parts) > 1 and all(number for number, _, _ in blocks):
+        blocks.sort(key=lambda block: block[0])
+    return SceneAnswer(
+        scene=plan.scene,
+        question=plan.question,
+        text="\n".join(text for _, text, _ in blocks),
+        regions=tuple(
+            SceneRegion(number, mark, *labels.get(number, ("", 0.0)), bound.get(number))
+            for number, mark in enumerate(plan.marks, start=1)
+        ),
+        masks=tuple(mask for _, _, masks in blocks for mask in masks),
+        windows=tuple(part.looked.frame.window for part in parts),
+    )
+
+
+def _blocks(text: str) -> list[tuple[int, str]]:
+    """A text's lines, those that belong to a region's together: its number, 0 for lines before any region's."""
+    blocks: list[tuple[int, str]] = []
+    for line in text.split("\n"):
+        header = _HEADER.match(line)
+        if header or not blocks:
+            blocks.append((int(header.group(1)) if header else 0, line))
+        else:
+            blocks[-1] = (blocks[-1][0], f"{blocks[-1][1]}\n{line}")
+    return blocks
+
+
+def _users_number(number: int, sight: Sight, num_marks: int) -> int:
+    """A region's number from the window's; one that the model made up gets a number that no mark has."""
+    return sight.numbers[number - 1] if 1 <= number <= len(sight.numbers) else num_marks + max(number, 1)
+
+
+def _in_users_numbering(text: str, sight: Sight, num_marks: int) -> str:
+    if sight.numbers == tuple(range(1, num_marks + 1)):
+        return text
+    return renumbered(text, lambda number: _users_number(number, sight, num_marks))
+
+
+def _about(numbers: Sequence[int]) -> str:
+    """The beginning of a sentence about regions; nothing where there are none."""
+    *first, last = map(str, numbers) if numbers else ("",)
+    return f"Regions {', '.join(first)} and {last}: " if first else f"Region {last}: " if last else ""
+
+
+def _around(boxes: Sequence[Box]) -> Box:
+    return Box(
+        min(box.x0 for box in boxes),
+        min(box.y0 for box in boxes),
+        max(box.x1 for box in boxes),
+        max(box.y1 for box in boxes),
+    )
+
+
+class _Lines:
+    """Text as it comes, told in the user's numbering: at once where that is the window's, else line by line."""
+
+    def __init__(self, sight: Sight, num_marks: int, tell: Callable[[str], None]) -> None:
+        self._sight, self._num_marks, self._tell = sight, num_marks, tell
+        self._is_same = sight.numbers == tuple(range(1, num_marks + 1))
+        self._held = ""
+
+    def add(self, _: int, piece: str) -> None:
+        """Hears a piece of the only answer."""
+        if self._is_same:
+            self._tell(piece)
+            return
+        lines, end, self._held = (self._held + piece).rpartition("\n")
+        if end:
+            self._tell(_in_users_numbering(lines + end, self._sight, self._num_marks))
+
+    def end(self) -> None:
+        """Tells what is left."""
+        if self._held:
+            self._tell(_in_users_numbering(self._held, self._sight, self._num_marks))
+            self._held = ""
