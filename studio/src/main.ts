@@ -27,5 +27,9 @@ markPanel(byId("marks"), studio, ({ mark }) => { view.reveal(mark); });
 answerPanel(byId("answers"), studio, page.announce);
 questionForm(byId("ask"), studio);
 fillHelp(byId("help"), listenForKeys(studio, view, map, page), page.closeHelp);
+studio.topics.on(["selection"], () => {
+  const { handle } = studio.drawing;
+  if (handle !== null) page.announce(`Handle: ${handle.name}`);
+});
 performance.mark("interactive");
 void studio.start();

@@ -56,7 +56,7 @@ it("renumbers, names and removes", () => {
   expect(kinds()).toEqual(["box", "point"]);
   drawing.renumber(id(0), -1);
   expect(kinds()).toEqual(["box", "point"]);
-  drawing.change(id(0), { label: "quay" });
+  drawing.name(id(0), "quay");
   expect(drawing.marks[0]?.label).toBe("quay");
   drawing.select(id(0));
   drawing.remove(id(0));
@@ -73,4 +73,75 @@ it("selects round and round", () => {
   expect(drawing.selected).toBe(id(0));
   drawing.selectNext(-1);
   expect(drawing.selected).toBe(id(1));
+});
+
+it("reshapes within reason, one step each", () => {
+  drawing.add(BOX);
+  drawing.reshape(id(0), { kind: "box", coordinates: [2, 2, 9, 9] });
+  expect(drawing.marks[0]?.mark.coordinates).toEqual([2, 2, 9, 9]);
+  drawing.reshape(id(0), { kind: "box", coordinates: [2, 2, 2, 9] });
+  drawing.reshape(id(0), { kind: "box", coordinates: [200, 2, 210, 9] });
+  drawing.reshape("nobody", BOX);
+  expect(said).toEqual(["The box lies outside the 100 x 80 scene."]);
+  expect(drawing.marks[0]?.mark.coordinates).toEqual([2, 2, 9, 9]);
+  drawing.undo();
+  expect(drawing.marks[0]?.mark).toEqual(BOX);
+});
+
+it("holds handles one after the other, and nudges what is held", () => {
+  drawing.holdNext(1);
+  expect(drawing.handle).toBeNull();
+  drawing.add(BOX);
+  drawing.holdNext(-1);
+  expect(drawing.handle?.name).toBe("left side");
+  drawing.holdNext(1);
+  expect(drawing.handle?.name).toBe("upper left corner");
+  drawing.nudge(1, 2);
+  expect(drawing.marks[0]?.mark.coordinates).toEqual([2, 3, 4, 4]);
+  drawing.hold(null);
+  drawing.nudge(10, 0);
+  expect(drawing.marks[0]?.mark.coordinates).toEqual([12, 3, 14, 4]);
+});
+
+it("inserts and removes vertices, and undoes both", () => {
+  const triangle: Mark = { kind: "polygon", coordinates: [[0, 0], [10, 0], [0, 10]] };
+  drawing.add(triangle);
+  expect(drawing.removeVertex()).toBe(false);
+  drawing.hold(0);
+  drawing.insertVertex();
+  expect(drawing.marks[0]?.mark.coordinates).toEqual([[0, 0], [5, 0], [10, 0], [0, 10]]);
+  expect(drawing.handle?.name).toBe("vertex 2 of 4");
+  expect(drawing.removeVertex()).toBe(true);
+  expect(drawing.marks[0]?.mark).toEqual(triangle);
+  drawing.hold(2);
+  expect(drawing.removeVertex()).toBe(true);
+  expect(said).toEqual(["A polygon needs at least 3 vertices, and this one has 3."]);
+  drawing.undo();
+  drawing.hold(3);
+  drawing.undo();
+  expect(drawing.handle).toBeNull();
+});
+
+it("leaves no step to undo where nothing changed, and nothing selected that is gone", () => {
+  drawing.add(POINT);
+  drawing.name(id(0), "");
+  drawing.move(id(0), 0, 0);
+  drawing.remove("nobody");
+  drawing.undo();
+  expect(drawing.canUndo).toBe(false);
+  drawing.redo();
+  drawing.select(id(0));
+  drawing.set([]);
+  expect(drawing.selected).toBeNull();
+});
+
+it("adds many as one step, or none", () => {
+  const many = (count: number): PlacedMark[] => Array.from({ length: count }, (_, place) => ({ id: `m${place}`, mark: POINT, label: "" }));
+  drawing.add(BOX);
+  drawing.addAll(many(3));
+  expect(said).toEqual(["One question carries at most 3 marks, and there are 1, 3 more would come."]);
+  drawing.addAll(many(2));
+  expect(drawing.marks).toHaveLength(3);
+  drawing.undo();
+  expect(drawing.marks).toHaveLength(1);
 });

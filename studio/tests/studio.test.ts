@@ -157,8 +157,8 @@ it("refuses files that the server would refuse, and says what the server says of
   const server = new Server(usual({ "POST /scenes": refused(415, "unreadable_imagery", "This is no image.") }));
   const studio = freshStudio();
   await studio.start();
-  await studio.upload([new File([], "empty.png"), new File([new Uint8Array(2000)], "big.tif"), new File(["<svg/>"], "a.svg")], "auto");
-  expect(studio.uploads.map(({ refusal }) => refusal)).toEqual([
+  await studio.uploads.send([new File([], "empty.png"), new File([new Uint8Array(2000)], "big.tif"), new File(["<svg/>"], "a.svg")], "auto");
+  expect(studio.uploads.list.map(({ refusal }) => refusal)).toEqual([
     "The file is empty.", "The file has 0.0 MB; at most 0.0 MB are taken.", "This is no image.",
   ]);
   expect(server.lines().filter((line) => line === "POST /scenes")).toHaveLength(1);
@@ -170,7 +170,7 @@ it("opens what was uploaded and forgets what was removed", async () => {
   }));
   const studio = freshStudio();
   await studio.start();
-  await studio.upload([new File(["x"], "c.png")], "sar");
+  await studio.uploads.send([new File(["x"], "c.png")], "sar");
   expect(studio.scene?.id).toBe("c");
   studio.drawing.add(BOX);
   await studio.forgetScene(scene("c"));

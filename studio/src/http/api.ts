@@ -1,6 +1,6 @@
 /** The server's addresses as functions. Every refusal becomes an ApiError; a server that is not there, a ServerGone. */
 
-import { eventsOf } from "./events";
+import { eventsOf, type ServerEvent } from "./events";
 import type { About, Answer, ExportFormat, Question, Scene } from "./types";
 
 const MAX_NEW_TOKENS = 256;
@@ -68,6 +68,13 @@ export class Api {
     await this.fetch(`/scenes/${scene}/answers`, { method: "DELETE" });
   }
 
+  /** Marks of a GeoJSON collection in the scene's pixels, as the server gives them. */
+  async place(scene: string, collection: unknown, coordinates: "pixel" | "wgs84"): Promise<readonly unknown[]> {
+    const body = JSON.stringify({ marks: collection, coordinates });
+    const headers = { "Content-Type": "application/json" };
+    return (await this.json<{ marks: readonly unknown[] }>(`/scenes/${scene}/marks`, { method: "POST", headers, body })).marks;
+  }
+
   async exported(scene: string, answer: string, format: ExportFormat): Promise<Blob> {
     return (await this.fetch(`/scenes/${scene}/answers/${answer}.${format}`)).blob();
   }
@@ -92,17 +99,28 @@ export class Api {
       signal,
     });
     if (response.body === null) throw new ServerGone();
-    try {
-      for await (const { name, data } of eventsOf(response.body)) {
-        if (name === "word") onWord((JSON.parse(data) as { text: string }).text);
-        if (name === "answer") return JSON.parse(data) as Answer;
-        if (name === "error") throw refusal(response.status, JSON.parse(data), null);
-      }
-    } catch (error) {
-      if (error instanceof ApiError || signal.aborted) throw error;
-      throw new ServerGone();
+    for await (const { name, data } of this.arriving(response.body, signal)) {
+      if (name === "word") onWord((JSON.parse(data) as { text: string }).text);
+      if (name === "answer") return JSON.parse(data) as Answer;
+      if (name === "error") throw refusal(response.status, JSON.parse(data), null);
     }
     throw new ServerGone(); // the stream ended before the answer
+  }
+
+  /** Only what breaks off while it arrives is a server that is gone; an error of who hears it is thrown on as it is. */
+  private async *arriving(body: ReadableStream<Uint8Array>, signal: AbortSignal): AsyncGenerator<ServerEvent> {
+    const events = eventsOf(body);
+    try {
+      for (;;) {
+        const next = await events.next().catch((error: unknown) => {
+          throw signal.aborted ? error : new ServerGone();
+        });
+        if (next.done === true) return;
+        yield next.value;
+      }
+    } finally {
+      await events.return(undefined);
+    }
   }
 
   private async json<T>(path: string, init: RequestInit = {}): Promise<T> {

@@ -43,7 +43,7 @@ export class EventReader {
   }
 }
 
-/** The events of a response's body until it ends. */
+/** The events of a response's body until it ends; who stops listening before lets go of the connection. */
 export async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent> {
   const events = new EventReader();
   const decoder = new TextDecoder();
@@ -55,6 +55,7 @@ export async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerato
       yield* events.push(decoder.decode(value, { stream: true }));
     }
   } finally {
+    await reader.cancel().catch(() => undefined); // one that has broken off cannot be cancelled either
     reader.releaseLock();
   }
 }

@@ -11,7 +11,7 @@ import VectorLayer from "ol/layer/Vector";
 import ImageTile from "ol/source/ImageTile";
 import type ImageCanvasSource from "ol/source/ImageCanvas";
 import VectorSource from "ol/source/Vector";
-import { ServerGone } from "../http/api";
+import { ApiError, ServerGone } from "../http/api";
 import type { Scene } from "../http/types";
 import { bounds, markFromJson, type Mark, type PlacedMark, type Vertex } from "../model/marks";
 import { colourOf } from "../model/palette";
@@ -20,6 +20,7 @@ import { maskLayer } from "./mask_layer";
 import { styleOf, type Look } from "./mark_style";
 import { extentOf, projectionOf, tileGridOf, toMap, toPixel } from "./pixel_space";
 import { geometryOf } from "./shapes";
+import { Reshape } from "./reshape";
 import { Tools } from "./tools";
 
 const CLOSEST = 1 / 24; // scene pixels a screen pixel
@@ -28,9 +29,11 @@ const PADDING = [56, 56, 56, 72];
 export class SceneView {
   readonly map: OlMap;
   readonly tools: Tools;
+  readonly reshape: Reshape;
   private readonly tiles = new TileLayer<ImageTile>({});
   private readonly markSource = new VectorSource();
   private readonly hoverSource = new VectorSource();
+  private wasLost = false;
   private masks: (ImageLayer<ImageCanvasSource> | null)[] = [];
 
   constructor(
@@ -50,18 +53,20 @@ export class SceneView {
       }),
     });
     this.tools = new Tools(this.map, target, studio, marks);
+    this.reshape = new Reshape(this.map, target, studio, this.markSource);
     this.map.on("pointermove", (event) => {
       onPointer(toPixel(event.coordinate), this.resolution);
       if (!event.dragging) this.point(event.pixel);
     });
     target.addEventListener("pointerleave", () => { onPointer(null, this.resolution); studio.hover(null); });
     this.map.on("singleclick", (event) => {
-      if (studio.tool !== "select") return;
+      if (studio.tool !== "select" || this.reshape.isOver(event.pixel)) return;
       studio.drawing.select(this.markAt(event.pixel)?.id ?? null);
     });
     this.map.on("moveend", () => { onPointer(null, this.resolution); });
     studio.topics.on(["scene"], () => { this.openScene(studio.scene); });
     studio.topics.on(["display"], () => { this.loadTiles(); });
+    studio.topics.on(["connection"], () => { this.loadAfterLoss(); });
     studio.topics.on(["marks", "selection", "answers", "layers"], () => { this.drawMarks(); });
     studio.topics.on(["hover"], () => { this.drawMarks(); this.drawHover(); });
     studio.topics.on(["layers"], () => { this.drawMasks(); });
@@ -129,6 +134,14 @@ export class SceneView {
     this.loadTiles();
   }
 
+  /** Tiles that failed while the server was gone or locked are asked for again. */
+  private loadAfterLoss(): void {
+    const { connection } = this.studio;
+    const isLost = connection === "gone" || connection === "locked";
+    if (this.wasLost && !isLost) this.loadTiles();
+    this.wasLost = isLost;
+  }
+
   private loadTiles(): void {
     const { scene, display, api } = this.studio;
     if (scene === null) return;
@@ -145,7 +158,8 @@ export class SceneView {
           try {
             return await api.picture(`/scenes/${scene.id}/tiles/${z}/${x}/${y}.png${query}`, signal);
           } catch (error) {
-            if (error instanceof ServerGone) await this.studio.guarded(() => Promise.reject(error));
+            // A token that is taken no more shows here first.
+            if (error instanceof ServerGone || (error instanceof ApiError && error.status === 401)) await this.studio.guarded(() => Promise.reject(error));
             throw error;
           }
         },

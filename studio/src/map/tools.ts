@@ -38,6 +38,7 @@ export class Tools {
     map.addInteraction(this.hand); // the last one is asked first: a mark under the pointer moves, not the map
     target.addEventListener("keydown", (event) => { this.holdSpace(event, true); });
     window.addEventListener("keyup", (event) => { this.holdSpace(event, false); });
+    window.addEventListener("blur", () => { this.isSpaceHeld = false; }); // its release would be heard elsewhere
     studio.topics.on(["tool", "marks", "scene"], () => { this.take(studio.tool); });
   }
 

@@ -32,13 +32,14 @@ export class Drafts {
   ) {}
 
   draft(scene: string): Draft {
-    const stored = this.read(`scene/${scene}`) as Partial<Draft> | null;
-    if (stored === null) return EMPTY_DRAFT;
+    const read = this.read(`scene/${scene}`);
+    if (typeof read !== "object" || read === null) return EMPTY_DRAFT;
+    const stored = read as Partial<Record<keyof Draft, unknown>>;
     return {
       marks: placedMarks(stored.marks),
       question: typeof stored.question === "string" ? stored.question : "",
       session: typeof stored.session === "string" ? stored.session : null,
-      display: { ...PLAIN_DISPLAY, ...stored.display },
+      display: displayOf(stored.display),
     };
   }
 
@@ -48,6 +49,13 @@ export class Drafts {
 
   forget(scene: string): void {
     this.kept.removeItem(`${PREFIX}scene/${scene}`);
+  }
+
+  /** Forgets scenes that the server has no longer: nobody else would. */
+  keepOnly(scenes: readonly string[]): void {
+    const wanted = new Set(scenes.map((scene) => `${PREFIX}scene/${scene}`));
+    const keys = Array.from({ length: this.kept.length }, (_, index) => this.kept.key(index) ?? "");
+    for (const key of keys) if (key.startsWith(`${PREFIX}scene/`) && !wanted.has(key)) this.kept.removeItem(key);
   }
 
   get scene(): string | null {
@@ -99,11 +107,23 @@ export class Drafts {
   }
 }
 
+function displayOf(stored: unknown): Display {
+  if (typeof stored !== "object" || stored === null) return PLAIN_DISPLAY;
+  const { low, high, bands, isSmooth } = stored as Partial<Record<keyof Display, unknown>>;
+  const isLevel = (value: unknown): value is number => typeof value === "number";
+  const isBands = (value: unknown): value is [number, number, number] => Array.isArray(value) && value.length === 3 && value.every(isLevel);
+  return {
+    low: isLevel(low) ? low : null, high: isLevel(high) ? high : null, bands: isBands(bands) ? bands : null, isSmooth: isSmooth !== false,
+  };
+}
+
 function placedMarks(stored: unknown): PlacedMark[] {
   if (!Array.isArray(stored)) return [];
+  const ids = new Set<string>();
   return stored.flatMap((item: Partial<PlacedMark> | null) => {
     const mark = markFromJson(item?.mark);
-    if (mark === null || typeof item?.id !== "string") return [];
+    if (mark === null || typeof item?.id !== "string" || ids.has(item.id)) return [];
+    ids.add(item.id);
     return [{ id: item.id, mark, label: typeof item.label === "string" ? item.label : "" }];
   });
 }

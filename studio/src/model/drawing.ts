@@ -1,6 +1,7 @@
-/** The marks of the open scene: drawn, moved, named, numbered, removed, undone. It knows no server and no element. */
+/** The marks of the open scene: drawn, moved, reshaped, named, numbered, removed, undone. It knows no server and no element. */
 
-import { isDrawn, shifted, touches, type Mark, type PlacedMark } from "./marks";
+import { handlesOf, pulled, withoutVertex, withVertex, type Handle } from "./handles";
+import { isDrawn, nameOf, shifted, touches, type Mark, type PlacedMark } from "./marks";
 import { Undoable } from "./undo";
 
 /** What the marks need of their surroundings. */
@@ -15,6 +16,7 @@ export interface Surroundings {
 
 export class Drawing {
   selected: string | null = null;
+  private held: number | null = null;
   private drawn = new Undoable<readonly PlacedMark[]>([]);
 
   constructor(private readonly around: Surroundings) {}
@@ -31,10 +33,22 @@ export class Drawing {
     return this.drawn.canRedo;
   }
 
+  /** The selected mark. */
+  get chosen(): PlacedMark | null {
+    return this.marks.find(({ id }) => id === this.selected) ?? null;
+  }
+
+  /** The handle of the selected mark that keys move. */
+  get handle(): Handle | null {
+    if (this.chosen === null || this.held === null) return null;
+    return handlesOf(this.chosen.mark)[this.held] ?? null;
+  }
+
   /** Another scene's marks, with no past. */
   begin(marks: readonly PlacedMark[]): void {
     this.drawn = new Undoable(marks);
     this.selected = null;
+    this.held = null;
     this.around.changed("marks");
     this.around.changed("selection");
   }
@@ -42,32 +56,84 @@ export class Drawing {
   add(mark: Mark): void {
     const size = this.around.size();
     if (size === null || !isDrawn(mark)) return; // not drawn: a click where a drag was meant
-    if (!touches(mark, ...size)) {
-      this.around.say(`The ${mark.kind} lies outside the ${size[0]} x ${size[1]} scene.`);
-      return;
-    }
-    const most = this.around.maxMarks();
-    if (this.marks.length >= most) {
-      this.around.say(`One question carries at most ${most} marks, and there are ${this.marks.length}.`);
-      return;
-    }
-    const id = newId();
-    this.set([...this.marks, { id, mark, label: "" }]);
-    this.select(id);
+    if (!this.lies(mark)) return;
+    this.addAll([{ id: newId(), mark, label: "" }]);
   }
 
-  change(id: string, change: Partial<Pick<PlacedMark, "mark" | "label">>): void {
-    this.set(this.marks.map((mark) => (mark.id === id ? { ...mark, ...change } : mark)));
+  /** Adds marks that are known to lie in the scene, as one step. */
+  addAll(marks: readonly PlacedMark[]): void {
+    const most = this.around.maxMarks();
+    if (this.marks.length + marks.length > most) {
+      const more = marks.length === 1 ? "" : `, ${marks.length} more would come`;
+      this.around.say(`One question carries at most ${most} marks, and there are ${this.marks.length}${more}.`);
+      return;
+    }
+    this.set([...this.marks, ...marks]);
+    this.select(marks[0]?.id ?? null);
+  }
+
+  name(id: string, label: string): void {
+    this.change(id, { label });
+  }
+
+  /** Gives a mark another shape; one that encloses nothing or leaves the scene stays as it was. */
+  reshape(id: string, mark: Mark): void {
+    const placed = this.marks.find((other) => other.id === id);
+    if (placed === undefined) return;
+    const isNew = JSON.stringify(mark) !== JSON.stringify(placed.mark);
+    if (isNew && isDrawn(mark) && this.lies(mark)) this.change(id, { mark });
+    else this.around.changed("marks"); // whoever moved it on the screen puts it back
   }
 
   /** Moves a mark; one that would leave the scene stays where it was. */
   move(id: string, dx: number, dy: number): void {
     const placed = this.marks.find((mark) => mark.id === id);
-    const size = this.around.size();
-    if (placed === undefined || size === null) return;
-    const mark = shifted(placed.mark, dx, dy);
-    if (touches(mark, ...size) && (dx !== 0 || dy !== 0)) this.change(id, { mark });
-    else this.around.changed("marks");
+    if (placed !== undefined) this.reshape(id, shifted(placed.mark, dx, dy));
+  }
+
+  /** Moves what keys move: the handle that is held, or else the selected mark. */
+  nudge(dx: number, dy: number): void {
+    const { chosen, handle } = this;
+    if (chosen === null) return;
+    if (handle === null) this.move(chosen.id, dx, dy);
+    else this.reshape(chosen.id, pulled(chosen.mark, handle, [handle.at[0] + dx, handle.at[1] + dy]));
+  }
+
+  /** Takes hold of a handle of the selected mark, by its place; null lets go. */
+  hold(place: number | null): void {
+    if (this.held === place) return;
+    this.held = place;
+    this.around.changed("selection");
+  }
+
+  /** Takes hold of the handle after or before the one held. */
+  holdNext(by: -1 | 1): void {
+    const count = this.chosen === null ? 0 : handlesOf(this.chosen.mark).length;
+    if (count === 0) return;
+    if (this.held === null) this.hold(by > 0 ? 0 : count - 1);
+    else this.hold((this.held + by + count) % count);
+  }
+
+  /** One more vertex after the one held. */
+  insertVertex(): void {
+    if (this.chosen === null || this.held === null) return;
+    const more = withVertex(this.chosen.mark, this.held);
+    if (more === null) return;
+    this.change(this.chosen.id, { mark: more.mark });
+    this.hold(more.place);
+  }
+
+  /** Removes a vertex of the selected mark, the one held where none is named; false where the mark has none to lose. */
+  removeVertex(place = this.held): boolean {
+    if (this.chosen === null || place === null) return false;
+    const less = withoutVertex(this.chosen.mark, place);
+    if (less === null) return false;
+    if (typeof less === "string") this.around.say(less);
+    else {
+      this.hold(null);
+      this.change(this.chosen.id, { mark: less });
+    }
+    return true;
   }
 
   /** Gives a mark the number before or after its own. */
@@ -82,28 +148,30 @@ export class Drawing {
 
   remove(id: string): void {
     const place = this.marks.findIndex((mark) => mark.id === id);
+    if (place < 0) return;
+    const wasSelected = this.selected === id;
     this.set(this.marks.filter((mark) => mark.id !== id));
-    if (this.selected === id) this.select((this.marks[place] ?? this.marks.at(-1))?.id ?? null);
+    if (wasSelected) this.select((this.marks[place] ?? this.marks.at(-1))?.id ?? null);
   }
 
   /** Replaces all marks, as one step that can be undone. */
   set(marks: readonly PlacedMark[]): void {
     this.drawn.set(marks);
-    this.around.keep(marks);
-    this.around.changed("marks");
+    this.afterChange();
   }
 
   undo(): void {
-    if (this.drawn.undo()) this.afterTimeTravel();
+    if (this.drawn.undo()) this.afterChange();
   }
 
   redo(): void {
-    if (this.drawn.redo()) this.afterTimeTravel();
+    if (this.drawn.redo()) this.afterChange();
   }
 
   select(id: string | null): void {
     if (this.selected === id) return;
     this.selected = id;
+    this.held = null;
     this.around.changed("selection");
   }
 
@@ -116,9 +184,24 @@ export class Drawing {
     this.select(this.marks[next]?.id ?? null);
   }
 
-  private afterTimeTravel(): void {
+  private change(id: string, change: Partial<Pick<PlacedMark, "mark" | "label">>): void {
+    const placed = this.marks.find((mark) => mark.id === id);
+    if (placed === undefined || (change.mark === undefined && change.label === placed.label)) return; // no step to undo
+    this.set(this.marks.map((mark) => (mark.id === id ? { ...mark, ...change } : mark)));
+  }
+
+  private lies(mark: Mark): boolean {
+    const size = this.around.size();
+    if (size === null) return false;
+    const isInside = touches(mark, ...size);
+    if (!isInside) this.around.say(`The ${nameOf(mark)} lies outside the ${size[0]} x ${size[1]} scene.`);
+    return isInside;
+  }
+
+  private afterChange(): void {
     this.around.keep(this.marks);
-    if (!this.marks.some(({ id }) => id === this.selected)) this.select(null);
+    if (this.selected !== null && this.chosen === null) this.select(null);
+    if (this.held !== null && this.handle === null) this.hold(null);
     this.around.changed("marks");
   }
 }

@@ -6,6 +6,7 @@ import { EMPTY_DRAFT, PLAIN_DISPLAY, type Display, type Draft, type Drafts } fro
 import { Drawing } from "./drawing";
 import type { Kind, PlacedMark } from "./marks";
 import { Topics } from "./topics";
+import { Uploads } from "./uploads";
 
 export type Tool = "select" | Kind;
 export type Topic =
@@ -21,13 +22,6 @@ export interface Pending {
   readonly stop: AbortController;
 }
 
-export interface Upload {
-  readonly id: number;
-  readonly name: string;
-  /** Why it was refused; null while it is on its way. */
-  readonly refusal: string | null;
-}
-
 export interface Notice {
   readonly text: string;
   /** When another try makes sense, in milliseconds of Date.now(); null where it makes none. */
@@ -41,6 +35,8 @@ export interface MaskLayer {
 }
 
 const RETRY_MILLISECONDS = 3_000;
+// What a header can carry; another token could not even be sent.
+const TOKEN = /^[\x21-\x7e]+$/;
 
 export class Studio {
   readonly topics = new Topics<Topic>();
@@ -59,23 +55,36 @@ export class Studio {
   /** The answer that came last. */
   heard: Answer | null = null;
   pending: Pending | null = null;
-  uploads: readonly Upload[] = [];
+  readonly uploads: Uploads;
   notice: Notice | null = null;
   private draft: Draft = EMPTY_DRAFT;
-  private numUploads = 0;
+  private hasAnswers = false;
+  private retry: number | null = null;
 
   constructor(
     readonly api: Api,
     readonly drafts: Drafts,
   ) {
     api.token = drafts.token;
+    this.uploads = new Uploads({
+      api,
+      maxBytes: () => this.about?.limits.max_upload_bytes ?? Infinity,
+      sentence: (error) => this.sentence(error),
+      expect: () => this.expectScene(),
+      changed: () => { this.topics.changed("uploads"); },
+    });
     this.drawing = new Drawing({
       size: () => (this.scene === null ? null : [this.scene.width, this.scene.height]),
-      maxMarks: () => this.about?.limits.max_marks ?? Infinity,
+      maxMarks: () => this.maxMarks,
       say: (sentence) => { this.say(sentence); },
       keep: (marks) => { this.keep({ marks }); },
       changed: (topic) => { this.topics.changed(topic); },
     });
+  }
+
+  /** Of one question. */
+  get maxMarks(): number {
+    return this.about?.limits.max_marks ?? Infinity;
   }
 
   get question(): string {
@@ -96,6 +105,7 @@ export class Studio {
       this.about = await this.api.about();
       const isReady = await this.api.isReady();
       this.scenes = await this.api.scenes();
+      this.drafts.keepOnly(this.scenes.map(({ id }) => id));
       this.connect(isReady ? "ready" : "loading");
       this.topics.changed("scenes");
       if (!isReady) this.later();
@@ -103,41 +113,21 @@ export class Studio {
       const scene = this.scenes.find(({ id }) => id === wanted) ?? this.scenes[0];
       if (scene === undefined) this.leaveScene();
       else if (scene.id !== this.scene?.id) await this.openScene(scene);
+      else if (!this.hasAnswers) await this.listAnswers(scene); // the server was gone when they were asked for
     });
   }
 
   async unlock(token: string): Promise<void> {
+    if (!TOKEN.test(token)) {
+      this.connect("locked");
+      return;
+    }
     this.api.token = token;
     this.drafts.token = token;
     await this.start();
   }
 
   // Scenes
-
-  async upload(files: readonly File[], sensor: string): Promise<void> {
-    for (const file of files) {
-      const upload: Upload = { id: ++this.numUploads, name: file.name, refusal: this.refusalOf(file) };
-      this.uploads = [...this.uploads, upload];
-      this.topics.changed("uploads");
-      if (upload.refusal !== null) continue;
-      try {
-        const scene = await this.api.upload(file, sensor);
-        this.dismissUpload(upload.id);
-        this.scenes = [scene, ...this.scenes.filter(({ id }) => id !== scene.id)];
-        this.topics.changed("scenes");
-        await this.openScene(scene);
-      } catch (error) {
-        const refusal = this.sentence(error);
-        this.uploads = this.uploads.map((other) => (other.id === upload.id ? { ...other, refusal } : other));
-        this.topics.changed("uploads");
-      }
-    }
-  }
-
-  dismissUpload(id: number): void {
-    this.uploads = this.uploads.filter((upload) => upload.id !== id);
-    this.topics.changed("uploads");
-  }
 
   async openScene(scene: Scene): Promise<void> {
     if (this.scene?.id === scene.id) return;
@@ -148,15 +138,11 @@ export class Studio {
     this.drawing.begin(this.draft.marks);
     this.hovered = null;
     this.answers = [];
+    this.hasAnswers = false;
     this.show(null);
+    if (this.notice !== null && this.notice.retryAt !== null) this.dismissNotice(); // it offers the other scene's question
     this.topics.changed("scene", "display", "answers", "hover", "draft");
-    await this.guarded(async () => {
-      const answers = await this.api.answers(scene.id);
-      if (this.scene?.id !== scene.id) return;
-      this.answers = answers;
-      this.show(answers.at(-1) ?? null);
-      this.topics.changed("answers");
-    });
+    await this.guarded(() => this.listAnswers(scene));
   }
 
   async forgetScene(scene: Scene): Promise<void> {
@@ -235,17 +221,19 @@ export class Studio {
       return;
     }
     const stop = new AbortController();
-    this.pending = { question: question.trim(), marks: this.drawing.marks, text: "", stop };
+    const asked = question.trim();
+    this.pending = { question: asked, marks: this.drawing.marks, text: "", stop };
     this.dismissNotice();
     this.topics.changed("pending");
     try {
       const marks = this.drawing.marks.map(({ mark }) => mark);
-      const body = { question: question.trim(), marks, session: this.sessionFor(marks.length) };
+      const body = { question: asked, marks, session: this.sessionFor(marks.length) };
       const answer = await this.api.ask(scene.id, body, (text) => { this.hear(text, stop); }, stop.signal);
       if (stop.signal.aborted) return;
       this.pending = null;
       this.answers = [...this.answers, answer];
-      this.keep({ session: answer.session, question: "" });
+      // What was written meanwhile is the next question.
+      this.keep({ session: answer.session, question: this.question.trim() === asked ? "" : this.question });
       this.show(answer);
       this.heard = answer;
       this.topics.changed("answers", "pending", "draft", "heard");
@@ -273,9 +261,15 @@ export class Studio {
   async forgetAnswers(): Promise<void> {
     const { scene } = this;
     if (scene === null) return;
+    this.stop(); // its answer would come back into the empty list
     await this.guarded(async () => {
       await this.api.forgetAnswers(scene.id);
+      if (this.scene?.id !== scene.id) {
+        this.drafts.keep(scene.id, { ...this.drafts.draft(scene.id), session: null });
+        return;
+      }
       this.answers = [];
+      this.hasAnswers = true; // a list still on its way is of old
       this.show(null);
       this.beginSession();
       this.topics.changed("answers");
@@ -324,10 +318,24 @@ export class Studio {
     return error.message;
   }
 
-  private refusalOf(file: File): string | null {
-    const most = this.about?.limits.max_upload_bytes ?? Infinity;
-    if (file.size === 0) return "The file is empty.";
-    return file.size > most ? `The file has ${megabytes(file.size)}; at most ${megabytes(most)} are taken.` : null;
+  private async listAnswers(scene: Scene): Promise<void> {
+    const listed = await this.api.answers(scene.id);
+    if (this.scene?.id !== scene.id || this.hasAnswers) return;
+    const known = new Set(listed.map(({ id }) => id));
+    this.answers = [...listed, ...this.answers.filter(({ id }) => !known.has(id))]; // one may have come meanwhile
+    this.hasAnswers = true;
+    if (this.open === null) this.show(this.answers.at(-1) ?? null);
+    this.topics.changed("answers");
+  }
+
+  /** A new scene is opened, except over a question on its way or where the user has gone to another one since. */
+  private expectScene(): (scene: Scene) => Promise<void> {
+    const before = this.scene?.id;
+    return async (scene) => {
+      this.scenes = [scene, ...this.scenes.filter(({ id }) => id !== scene.id)];
+      this.topics.changed("scenes");
+      if (this.pending === null && this.scene?.id === before) await this.openScene(scene);
+    };
   }
 
   /** Without marks the server would go on about those of the dialogue's last question, which the user has removed. */
@@ -343,6 +351,7 @@ export class Studio {
   }
 
   private leaveScene(): void {
+    this.stop();
     this.scene = null;
     this.drafts.scene = null;
     this.draft = EMPTY_DRAFT;
@@ -362,13 +371,11 @@ export class Studio {
     this.topics.changed("connection");
   }
 
+  /** One attempt is planned at a time, however many requests have failed. */
   private later(): void {
-    setTimeout(() => {
+    this.retry ??= setTimeout(() => {
+      this.retry = null;
       if (this.connection === "gone" || this.connection === "loading") void this.start();
-    }, RETRY_MILLISECONDS);
+    }, RETRY_MILLISECONDS) as unknown as number;
   }
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
 }

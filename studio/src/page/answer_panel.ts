@@ -5,7 +5,7 @@ import { newId } from "../model/drawing";
 import { markFromJson } from "../model/marks";
 import { colourOf } from "../model/palette";
 import type { Studio } from "../model/studio";
-import { piecesOf, spoken } from "../model/words";
+import { piecesOf, spoken, type Piece } from "../model/words";
 import { button, element, numberSpot } from "./elements";
 
 const FORMATS: readonly [ExportFormat, string][] = [["geojson", "GeoJSON"], ["png", "PNG"], ["json", "JSON"]];
@@ -23,8 +23,9 @@ export function answerPanel(root: HTMLElement, studio: Studio, announce: (text: 
     clear.hidden = studio.answers.length === 0;
     if (list.dataset.shown === stamp(studio)) return;
     list.dataset.shown = stamp(studio);
+    if (list.contains(document.activeElement)) list.focus(); // its card is drawn anew
     list.replaceChildren(...studio.answers.map((answer, index) => answerCard(answer, studio, startsSession(studio.answers, index))));
-    if (studio.answers.length === 0) list.append(element("li", { class: "none" }, "Nothing asked yet."));
+    if (studio.answers.length === 0) list.append(nothing());
     if (studio.pending !== null) list.append(streaming.root);
     list.querySelector("li.open")?.scrollIntoView({ block: "nearest" });
   });
@@ -33,6 +34,7 @@ export function answerPanel(root: HTMLElement, studio: Studio, announce: (text: 
     list.setAttribute("aria-busy", String(pending !== null));
     if (pending === null) {
       streaming.root.remove();
+      if (list.childElementCount === 0) list.append(nothing());
       return;
     }
     list.querySelector("li.none")?.remove();
@@ -51,6 +53,10 @@ export function answerPanel(root: HTMLElement, studio: Studio, announce: (text: 
   });
 }
 
+function nothing(): HTMLLIElement {
+  return element("li", { class: "none" }, "Nothing asked yet.");
+}
+
 function stamp(studio: Studio): string {
   return `${studio.answers.map(({ id }) => id).join(" ")}/${studio.open?.id ?? ""}`;
 }
@@ -63,6 +69,7 @@ function startsSession(answers: readonly Answer[], index: number): boolean {
 class StreamingAnswer {
   private readonly question = element("p", { class: "question" });
   private readonly words = element("p", { class: "words" });
+  private shown: readonly Piece[] = [];
   readonly root = element("li", { class: "streaming" }, this.question, this.words);
 
   constructor(private readonly studio: Studio) {}
@@ -73,8 +80,20 @@ class StreamingAnswer {
     this.question.textContent = pending.question;
     const hasWords = pending.text !== "";
     this.words.classList.toggle("waiting", !hasWords);
-    if (hasWords) this.words.replaceChildren(...wordsOf(pending.text, false, this.studio), element("span", { class: "caret" }));
-    else this.words.textContent = "Looking";
+    if (hasWords) this.showPieces(piecesOf(pending.text, false));
+    else {
+      this.shown = [];
+      this.words.textContent = "Looking";
+    }
+  }
+
+  /** Only what is new is drawn, so that a region under the pointer or in focus stays the same element. */
+  private showPieces(pieces: readonly Piece[]): void {
+    const same = pieces.findIndex((piece, index) => JSON.stringify(piece) !== JSON.stringify(this.shown[index]));
+    const numKept = this.shown.length === 0 || same < 0 ? Math.min(this.shown.length, pieces.length) : same;
+    while (this.words.childNodes.length > numKept) this.words.lastChild?.remove();
+    this.words.append(...pieces.slice(numKept).map((piece) => nodeOf(piece, this.studio)), element("span", { class: "caret" }));
+    this.shown = pieces;
   }
 }
 
@@ -108,7 +127,11 @@ function footer(answer: Answer, studio: Studio): HTMLElement {
   const marks = answer.regions.map(({ mark }) => markFromJson(mark)).filter((mark) => mark !== null);
   const restore = button({
     label: "Put this question's marks back on the scene", text: "Marks", icon: "marks", look: "quiet",
-    onPress: () => { studio.drawing.set(marks.map((mark) => ({ id: newId(), mark, label: "" }))); },
+    onPress: () => {
+      studio.drawing.set(marks.map((mark) => ({ id: newId(), mark, label: "" })));
+      const numLost = answer.regions.length - marks.length;
+      if (numLost > 0) studio.say(`${numLost} of the ${answer.regions.length} marks have no outline to draw; the others are numbered anew.`);
+    },
   });
   const exports = FORMATS.map(([format, name]) =>
     button({ label: `Export as ${name}`, text: name, icon: "save", look: "quiet", onPress: () => { void save(answer, format, studio); } }),
@@ -119,7 +142,11 @@ function footer(answer: Answer, studio: Studio): HTMLElement {
 function wordsOf(text: string, isWhole: boolean, studio: Studio): (Node | string)[] {
   const pieces = piecesOf(text, isWhole);
   if (isWhole && pieces.length === 0) return [element("em", {}, "(no words)")];
-  return pieces.map((piece) => (piece.kind === "words" ? piece.text : reference(piece.number, studio, false)));
+  return pieces.map((piece) => nodeOf(piece, studio));
+}
+
+function nodeOf(piece: Piece, studio: Studio): Node | string {
+  return piece.kind === "words" ? piece.text : reference(piece.number, studio, false);
 }
 
 /** A region's number in its colour; pointing at it or focusing it lights the mark up. */
@@ -141,10 +168,11 @@ function reference(number: number, studio: Studio, isShort: boolean): HTMLElemen
 }
 
 async function save(answer: Answer, format: ExportFormat, studio: Studio): Promise<void> {
+  // Named after what is open now, which may be another scene once the file has come.
+  const stem = (studio.scene?.name ?? "scene").replace(/\.[^.]*$/, "");
+  const number = studio.answers.findIndex(({ id }) => id === answer.id) + 1;
   await studio.guarded(async () => {
     const file = await studio.api.exported(answer.scene, answer.id, format);
-    const stem = (studio.scene?.name ?? "scene").replace(/\.[^.]*$/, "");
-    const number = studio.answers.findIndex(({ id }) => id === answer.id) + 1;
     const address = URL.createObjectURL(file);
     element("a", { href: address, download: `${stem}-answer-${number}.${format}` }).click();
     setTimeout(() => { URL.revokeObjectURL(address); }, 10_000);

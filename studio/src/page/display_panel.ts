@@ -22,43 +22,48 @@ export function displayPanel(root: HTMLElement, studio: Studio): void {
     facts,
     notes,
   );
+  let refreshAll: readonly (() => void)[] = [];
   studio.topics.on(["scene"], () => {
     root.hidden = studio.scene === null;
-    controls.replaceChildren(...displayControls(studio));
+    const made = displayControls(studio);
+    refreshAll = made.map(({ refresh }) => refresh);
+    controls.replaceChildren(...made.map(({ row }) => row));
     describe(studio, facts, notes);
   });
+  studio.topics.on(["display"], () => { for (const refresh of refreshAll) refresh(); });
   studio.topics.on(["layers"], () => { drawLayers(layers, studio); });
 }
 
-function displayControls(studio: Studio): HTMLElement[] {
+/** A row of controls, and what shows the present values in it. */
+interface Control {
+  readonly row: HTMLElement;
+  readonly refresh: () => void;
+}
+
+function displayControls(studio: Studio): Control[] {
   const { scene } = studio;
   if (scene === null) return [];
-  const low = stretchField("Black", "low", studio);
-  const high = stretchField("White", "high", studio);
-  const smooth = element("input", {
-    type: "checkbox", checked: studio.display.isSmooth,
-    onchange: () => { studio.setDisplay({ isSmooth: smooth.checked }); },
-  });
-  const rows: HTMLElement[] = [element("div", {}, low, high)];
-  if (scene.num_bands > 1) rows.push(bandFields(studio, scene.num_bands));
-  const reset = button({
-    label: "Reset", text: "Reset", look: "quiet",
-    onPress: () => {
-      studio.resetDisplay();
-      studio.topics.changed("scene");
+  const levels = [stretchField("Black", "low", studio), stretchField("White", "high", studio)];
+  const smooth = element("input", { type: "checkbox", onchange: () => { studio.setDisplay({ isSmooth: smooth.checked }); } });
+  const reset = button({ label: "Reset", text: "Reset", look: "quiet", onPress: () => { studio.resetDisplay(); } });
+  return [
+    ...levels,
+    ...(scene.num_bands > 1 ? [bandFields(studio, scene.num_bands)] : []),
+    {
+      row: element("div", { class: "row apart" }, element("label", { class: "check" }, smooth, "Smooth pixels"), reset),
+      refresh: () => { smooth.checked = studio.display.isSmooth; },
     },
-  });
-  rows.push(element("div", { class: "row apart" }, element("label", { class: "check" }, smooth, "Smooth pixels"), reset));
-  return rows;
+  ];
 }
 
 /** A level of the shown picture, 0 to 255, that becomes black or white. */
-function stretchField(name: string, member: "low" | "high", studio: Studio): HTMLElement {
+function stretchField(name: string, member: "low" | "high", studio: Studio): Control {
   let timer = 0;
+  const { scene } = studio;
   const usual = member === "low" ? 0 : MAX_LEVEL;
   const number = element("output");
   const slider = element("input", {
-    type: "range", min: 0, max: MAX_LEVEL, value: studio.display[member] ?? usual, "aria-label": `${name} level`,
+    type: "range", min: 0, max: MAX_LEVEL, "aria-label": `${name} level`,
     oninput: () => {
       // Black stays below white.
       const other = studio.display[member === "low" ? "high" : "low"] ?? MAX_LEVEL - usual;
@@ -66,33 +71,43 @@ function stretchField(name: string, member: "low" | "high", studio: Studio): HTM
       slider.value = String(limit);
       number.textContent = String(limit);
       clearTimeout(timer);
-      timer = window.setTimeout(() => { studio.setDisplay({ [member]: limit === usual ? null : limit }); }, PAUSE_MILLISECONDS);
+      timer = window.setTimeout(() => {
+        if (studio.scene === scene) studio.setDisplay({ [member]: limit === usual ? null : limit }); // else it was for another scene
+      }, PAUSE_MILLISECONDS);
     },
   });
-  number.textContent = slider.value;
-  return element("label", { class: "level" }, element("span", {}, name), slider, number);
+  return {
+    row: element("label", { class: "level" }, element("span", {}, name), slider, number),
+    refresh: () => {
+      clearTimeout(timer);
+      slider.value = String(studio.display[member] ?? usual);
+      number.textContent = slider.value;
+    },
+  };
 }
 
-function bandFields(studio: Studio, count: number): HTMLElement {
-  const shown = studio.display.bands ?? (count >= 3 ? [1, 2, 3] : [1, 1, 1]);
-  const choices = ["Red", "Green", "Blue"].map((name, place) => {
+function bandFields(studio: Studio, count: number): Control {
+  const choices = ["Red", "Green", "Blue"].map((name) => {
     const choice = element("select", {
+      "aria-label": `${name} band`,
       onchange: () => {
         const [red = 1, green = 1, blue = 1] = choices.map((other) => Number(other.value));
         studio.setDisplay({ bands: [red, green, blue] });
       },
     });
-    for (let band = 1; band <= count; band++) choice.append(new Option(String(band), String(band), false, band === shown[place]));
-    choice.setAttribute("aria-label", `${name} band`);
+    for (let band = 1; band <= count; band++) choice.append(new Option(String(band), String(band)));
     return choice;
   });
   const names = ["R", "G", "B"];
-  return element(
-    "fieldset",
-    { class: "bands" },
-    element("legend", {}, studio.display.bands === null ? "Bands (automatic)" : "Bands"),
-    ...choices.map((choice, place) => element("label", { class: "field inline" }, names[place] ?? "", choice)),
-  );
+  const legend = element("legend");
+  return {
+    row: element("fieldset", { class: "bands" }, legend, ...choices.map((choice, place) => element("label", { class: "field inline" }, names[place] ?? "", choice))),
+    refresh: () => {
+      const shown = studio.display.bands ?? (count >= 3 ? [1, 2, 3] : [1, 1, 1]);
+      legend.textContent = studio.display.bands === null ? "Bands (automatic)" : "Bands";
+      choices.forEach((choice, place) => { choice.value = String(shown[place] ?? 1); });
+    },
+  };
 }
 
 function describe(studio: Studio, facts: HTMLElement, notes: HTMLElement): void {

@@ -56,6 +56,14 @@ export function button({ label, icon: name, text, look = "plain", key, isPressed
   );
 }
 
+/**
+ * Switches a button on or off without taking it from the Tab key: one that is disabled in the hand drops the focus.
+ * Its `onPress` is called all the same, and must find nothing to do.
+ */
+export function switchOn(made: HTMLButtonElement, isOn: boolean): void {
+  made.setAttribute("aria-disabled", String(!isOn));
+}
+
 /** A spot of a region's colour with its number. */
 export function numberSpot(number: number | string, colour: string): HTMLElement {
   const spot = element("span", { class: "spot" }, String(number));

@@ -96,12 +96,18 @@ function notices(root: HTMLElement, studio: Studio): void {
   studio.topics.on(["notice"], () => {
     clearInterval(clock);
     const { notice } = studio;
+    const hadFocus = root.contains(document.activeElement);
     root.hidden = notice === null;
-    if (notice === null) return;
+    if (notice === null) {
+      if (hadFocus) byId("question").focus(); // the button that was pressed is gone
+      root.replaceChildren();
+      return;
+    }
     const close = button({ label: "Dismiss", icon: "close", look: "quiet", onPress: () => { studio.dismissNotice(); } });
     const again = button({ label: "Ask again", text: "Ask again", onPress: () => { void studio.ask(); } });
     again.hidden = notice.retryAt === null;
-    root.replaceChildren(element("p", {}, notice.text), again, close);
+    // Only the sentence is an alert: the countdown beside it is not to be read out every second.
+    root.replaceChildren(element("p", { role: "alert" }, notice.text), again, close);
     const tick = (): void => {
       const seconds = Math.ceil(((notice.retryAt ?? 0) - Date.now()) / 1000);
       again.disabled = seconds > 0;
@@ -133,8 +139,12 @@ function lock(dialog: HTMLDialogElement, studio: Studio): void {
     });
   });
   dialog.append(form);
+  // Escape puts the question off; the button brings it back.
+  const reopen = button({ label: "Enter the token", text: "Enter the token", onPress: () => { dialog.showModal(); } });
+  byId("bar-actions").prepend(reopen);
   studio.topics.on(["connection"], () => {
     const isLocked = studio.connection === "locked";
+    reopen.hidden = !isLocked;
     if (isLocked && !dialog.open) dialog.showModal();
     if (!isLocked && dialog.open) dialog.close();
   });

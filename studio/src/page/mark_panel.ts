@@ -1,9 +1,10 @@
 /** The list of marks: number, name, coordinates; each can be named, typed, renumbered and removed. */
 
+import { importMarks } from "../model/import_marks";
 import { coordinatesText, markFromText, nameOf, type PlacedMark } from "../model/marks";
 import { colourOf } from "../model/palette";
 import type { Studio } from "../model/studio";
-import { button, element, numberSpot } from "./elements";
+import { button, element, numberSpot, switchOn } from "./elements";
 
 export function markPanel(root: HTMLElement, studio: Studio, reveal: (mark: PlacedMark) => void): void {
   const { drawing } = studio;
@@ -11,13 +12,22 @@ export function markPanel(root: HTMLElement, studio: Studio, reveal: (mark: Plac
   const list = element("ol", { class: "marks", "aria-labelledby": "marks-title" });
   const none = element("p", { class: "none" }, "Choose a pen and draw on the scene, or ask about the whole of it.");
   const clear = button({ label: "Remove all marks", text: "Clear", look: "quiet", onPress: () => { drawing.set([]); } });
+  const picker = element("input", {
+    type: "file", id: "marks-file", class: "unseen", accept: ".geojson,.json,application/geo+json", tabindex: -1, "aria-hidden": "true",
+    onchange: () => {
+      for (const file of picker.files ?? []) void importMarks(file, studio);
+      picker.value = "";
+    },
+  });
+  const bring = button({ label: "Import marks from GeoJSON", text: "Import", look: "quiet", onPress: () => { picker.click(); } });
   const count = element("span", { class: "count" });
-  root.append(element("div", { class: "row apart" }, element("h2", { id: "marks-title" }, "Marks ", count), clear), none, list);
+  root.append(element("div", { class: "row apart" }, element("h2", { id: "marks-title" }, "Marks ", count), picker, bring, clear), none, list);
 
-  studio.topics.on(["marks", "selection"], () => {
+  studio.topics.on(["marks", "selection", "scene"], () => {
     const { marks } = drawing;
     count.textContent = marks.length === 0 ? "" : String(marks.length);
     clear.hidden = marks.length === 0;
+    bring.hidden = studio.scene === null;
     none.hidden = marks.length > 0;
     const kept = new Set(marks.map(({ id }) => id));
     for (const [id, row] of rows) {
@@ -43,6 +53,7 @@ class MarkRow {
   readonly root = element("li");
   private placed: PlacedMark | null = null;
   private number = 0;
+  private shownLabel = "";
   private readonly pick = element("button", { type: "button", class: "pick" });
   private readonly label = element("input", { type: "text", class: "label", maxlength: 60 });
   private readonly kind = element("small", { class: "kind" });
@@ -50,6 +61,8 @@ class MarkRow {
   private readonly lower: HTMLButtonElement;
   private readonly higher: HTMLButtonElement;
   private readonly bin: HTMLButtonElement;
+  private readonly more: HTMLButtonElement;
+  private readonly less: HTMLButtonElement;
   private readonly details: HTMLElement;
 
   constructor(
@@ -62,13 +75,15 @@ class MarkRow {
     this.lower = button({ label: "Number it one lower", icon: "up", look, onPress: () => { drawing.renumber(id, -1); } });
     this.higher = button({ label: "Number it one higher", icon: "down", look, onPress: () => { drawing.renumber(id, 1); } });
     this.bin = button({ label: "Remove", icon: "trash", look, onPress: () => { drawing.remove(id); } });
-    this.details = element("div", { class: "details" }, this.coordinates, this.lower, this.higher);
+    this.more = button({ label: "Insert a vertex after the selected one", icon: "plus", key: "I", look, onPress: () => { drawing.insertVertex(); } });
+    this.less = button({ label: "Remove the selected vertex", icon: "minus", key: "Delete", look, onPress: () => { drawing.removeVertex(); } });
+    this.details = element("div", { class: "details" }, this.coordinates, this.more, this.less, this.lower, this.higher);
     this.pick.addEventListener("click", () => {
       drawing.select(id);
       if (this.placed !== null) reveal(this.placed);
     });
     this.label.addEventListener("focus", () => { drawing.select(id); });
-    this.label.addEventListener("change", () => { drawing.change(id, { label: this.label.value.trim() }); });
+    this.label.addEventListener("change", () => { drawing.name(id, this.label.value.trim()); });
     this.coordinates.addEventListener("change", () => { this.readCoordinates(); });
     this.root.addEventListener("mouseenter", () => { studio.hover(this.number); });
     this.root.addEventListener("mouseleave", () => { studio.hover(null); });
@@ -83,7 +98,8 @@ class MarkRow {
     this.pick.replaceChildren(numberSpot(number, colourOf(number)));
     this.pick.setAttribute("aria-label", `Select mark ${number}`);
     this.pick.setAttribute("aria-pressed", String(isSelected));
-    this.label.value = placed.label;
+    if (document.activeElement !== this.label || placed.label !== this.shownLabel) this.label.value = placed.label;
+    this.shownLabel = placed.label;
     this.label.placeholder = "Name it";
     this.label.setAttribute("aria-label", `Name of mark ${number}, a ${name}`);
     this.kind.textContent = name;
@@ -91,9 +107,15 @@ class MarkRow {
     this.bin.setAttribute("aria-label", `Remove mark ${number}`);
     this.details.hidden = !isSelected;
     this.coordinates.value = coordinatesText(placed.mark);
+    this.coordinates.setAttribute("aria-invalid", "false");
     this.coordinates.setAttribute("aria-label", `Coordinates of mark ${number}, in pixels`);
-    this.lower.disabled = number === 1;
-    this.higher.disabled = number === count;
+    switchOn(this.lower, number > 1);
+    switchOn(this.higher, number < count);
+    const hasVertices = placed.mark.kind === "polygon" || placed.mark.kind === "scribble";
+    for (const change of [this.more, this.less]) {
+      change.hidden = !hasVertices;
+      switchOn(change, isSelected && this.studio.drawing.handle !== null);
+    }
   }
 
   private readCoordinates(): void {
@@ -101,7 +123,7 @@ class MarkRow {
     const { id, mark } = this.placed;
     const typed = markFromText(mark.kind, this.coordinates.value);
     this.coordinates.setAttribute("aria-invalid", String(typed === null));
-    if (typed !== null) this.studio.drawing.change(id, { mark: typed });
+    if (typed !== null) this.studio.drawing.reshape(id, typed);
     else this.studio.say(`These numbers do not make a ${nameOf(mark)}; as they were: ${coordinatesText(mark)}.`);
   }
 }

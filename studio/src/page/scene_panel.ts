@@ -1,6 +1,8 @@
 /** The list of scenes, with uploads dropped or chosen and their sensor. */
 
+import { ApiError } from "../http/api";
 import type { Scene } from "../http/types";
+import { importMarks } from "../model/import_marks";
 import type { Studio } from "../model/studio";
 import { button, element, icon } from "./elements";
 
@@ -29,7 +31,9 @@ export function scenePanel(root: HTMLElement, studio: Studio): void {
   );
 
   function take(files: readonly File[]): void {
-    void studio.upload(files, sensor.value);
+    const isOfMarks = (file: File): boolean => /\.(geo)?json$/i.test(file.name);
+    for (const file of files.filter(isOfMarks)) void importMarks(file, studio);
+    void studio.uploads.send(files.filter((file) => !isOfMarks(file)), sensor.value);
   }
   acceptDrops(take);
 
@@ -39,20 +43,22 @@ export function scenePanel(root: HTMLElement, studio: Studio): void {
   });
   studio.topics.on(["uploads"], () => {
     uploads.replaceChildren(
-      ...studio.uploads.map(({ id, name, refusal }) =>
+      ...studio.uploads.list.map(({ id, name, refusal }) =>
         element(
           "li",
           { class: refusal === null ? "busy" : "refused" },
           element("span", {}, element("b", {}, name), refusal ?? "Uploading"),
           refusal === null
             ? null
-            : button({ label: `Dismiss ${name}`, icon: "close", look: "quiet", onPress: () => { studio.dismissUpload(id); } }),
+            : button({ label: `Dismiss ${name}`, icon: "close", look: "quiet", onPress: () => { studio.uploads.dismiss(id); } }),
         ),
       ),
     );
   });
   const thumbnails = new Map<string, HTMLCanvasElement>();
   studio.topics.on(["scenes", "scene"], () => {
+    const kept = new Set(studio.scenes.map(({ id }) => id));
+    for (const id of thumbnails.keys()) if (!kept.has(id)) thumbnails.delete(id);
     list.replaceChildren(...studio.scenes.map((scene) => sceneRow(scene, studio, thumbnails)));
   });
 }
@@ -82,10 +88,16 @@ function thumbnailOf(scene: Scene, studio: Studio, thumbnails: Map<string, HTMLC
   const canvas = element("canvas", { width: 72, height: 72, "aria-hidden": "true" });
   thumbnails.set(scene.id, canvas);
   void studio.guarded(async () => {
-    const picture = await studio.api.picture(`/scenes/${scene.id}/thumbnail.png`);
-    const side = Math.min(picture.width, picture.height); // the middle, filled
-    const [x, y] = [(picture.width - side) / 2, (picture.height - side) / 2];
-    canvas.getContext("2d")?.drawImage(picture, x, y, side, side, 0, 0, canvas.width, canvas.height);
+    try {
+      const picture = await studio.api.picture(`/scenes/${scene.id}/thumbnail.png`);
+      const side = Math.min(picture.width, picture.height); // the middle, filled
+      const [x, y] = [(picture.width - side) / 2, (picture.height - side) / 2];
+      canvas.getContext("2d")?.drawImage(picture, x, y, side, side, 0, 0, canvas.width, canvas.height);
+      picture.close();
+    } catch (error) {
+      thumbnails.delete(scene.id); // the next time the list is drawn it is asked for again
+      if (!(error instanceof ApiError) || error.status === 401) throw error; // without one a scene is listed all the same
+    }
   });
   return canvas;
 }

@@ -51,7 +51,9 @@ function keycaps(keys: string): Node[] {
 /** A letter or sign without Ctrl, Alt or the command key. */
 function plain(key: string, action: () => void): Shortcut["act"] {
   return (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.key.toLowerCase() !== key.toLowerCase()) return false;
+    // On many keyboards a bracket is typed with AltGr, which some systems report as Ctrl and Alt.
+    const isCommand = (event.ctrlKey || event.metaKey || event.altKey) && !event.getModifierState("AltGraph");
+    if (isCommand || event.key.toLowerCase() !== key.toLowerCase()) return false;
     action();
     return true;
   };
@@ -72,12 +74,16 @@ function markKeys(studio: Studio, view: SceneView, map: HTMLElement): Shortcut[]
   const remove = (event: KeyboardEvent): boolean => {
     if (event.key !== "Delete" && event.key !== "Backspace") return false;
     if (view.tools.isDrawing) view.tools.undoVertex();
-    else if (drawing.selected !== null) drawing.remove(drawing.selected);
+    else if (drawing.selected !== null && !drawing.removeVertex()) drawing.remove(drawing.selected);
     return true;
   };
   const travel = (event: KeyboardEvent): boolean => {
     if (!event.ctrlKey && !event.metaKey) return false;
     const key = event.key.toLowerCase();
+    if (view.tools.isDrawing && (key === "y" || key === "z")) {
+      if (key === "z" && !event.shiftKey) view.tools.undoVertex(); // the shape in hand comes before the marks
+      return true;
+    }
     if (key === "y" || (key === "z" && event.shiftKey)) drawing.redo();
     else if (key === "z") drawing.undo();
     else return false;
@@ -86,7 +92,9 @@ function markKeys(studio: Studio, view: SceneView, map: HTMLElement): Shortcut[]
   return [
     { keys: "Enter", meaning: "On the map: place a mark in the middle, or close a polygon", act: place },
     { keys: "[ ]", meaning: "Previous or next mark", act: (event) => plain("[", () => { drawing.selectNext(-1); })(event) || plain("]", () => { drawing.selectNext(1); })(event) },
-    { keys: "Delete", meaning: "Remove the selected mark, or a polygon's last corner", act: remove },
+    { keys: ", .", meaning: "Previous or next handle of the selected mark; the arrows move it", act: (event) => plain(",", () => { drawing.holdNext(-1); })(event) || plain(".", () => { drawing.holdNext(1); })(event) },
+    { keys: "I", meaning: "Insert a vertex after the selected one", act: plain("i", () => { drawing.insertVertex(); }) },
+    { keys: "Delete", meaning: "Remove the selected vertex or mark, or a polygon's last corner", act: remove },
     { keys: "Ctrl+Z Ctrl+Shift+Z", meaning: "Undo, redo", act: travel },
   ];
 }
@@ -98,13 +106,13 @@ function viewKeys(studio: Studio, view: SceneView, map: HTMLElement): Shortcut[]
     if (step === undefined || event.target !== map) return false;
     const [dx, dy] = step;
     const by = event.shiftKey ? 10 : 1;
-    if (drawing.selected !== null && studio.tool === "select") drawing.move(drawing.selected, dx * by, dy * by);
+    if (drawing.selected !== null && studio.tool === "select") drawing.nudge(dx * by, dy * by);
     else view.pan(dx * PAN, dy * PAN);
     return true;
   };
   const zoom = (event: KeyboardEvent): boolean => plain("+", () => { view.zoom(1); })(event) || plain("=", () => { view.zoom(1); })(event) || plain("-", () => { view.zoom(-1); })(event);
   return [
-    { keys: "← ↑ → ↓", meaning: "On the map: move the selected mark a pixel (Shift: ten), else pan", act: arrows },
+    { keys: "← ↑ → ↓", meaning: "On the map: move the selected mark or handle a pixel (Shift: ten), else pan", act: arrows },
     { keys: "+ -", meaning: "Zoom", act: zoom },
     { keys: "F", meaning: "Show the whole scene", act: plain("f", () => { view.fit(); }) },
     { keys: "M", meaning: "Hide or show the masks", act: plain("m", () => { studio.toggleLayers(); }) },
@@ -114,15 +122,17 @@ function viewKeys(studio: Studio, view: SceneView, map: HTMLElement): Shortcut[]
 function pageKeys(studio: Studio, view: SceneView, page: PageActions): Shortcut[] {
   const escape = (event: KeyboardEvent): boolean => {
     if (event.key !== "Escape") return false;
-    if (view.tools.isDrawing) view.tools.abort();
+    if (view.reshape.isPulling) view.reshape.abort();
+    else if (view.tools.isDrawing) view.tools.abort();
     else if (studio.pending !== null) studio.stop();
     else if (studio.tool !== "select") studio.use("select");
+    else if (studio.drawing.handle !== null) studio.drawing.hold(null);
     else studio.drawing.select(null);
     return true;
   };
   return [
     { keys: "/", meaning: "Write a question", act: plain("/", page.focusQuestion) },
-    { keys: "Escape", meaning: "Drop the shape, stop the answer, put the pen away", act: escape },
+    { keys: "Escape", meaning: "Drop the shape, stop the answer, put the pen away, let the mark go", act: escape },
     { keys: "T", meaning: "Light or dark", act: plain("t", page.toggleTheme) },
     { keys: "?", meaning: "This help", act: plain("?", page.openHelp) },
   ];

@@ -2,7 +2,7 @@
 
 import type { SceneView } from "../map/scene_view";
 import type { Studio, Tool } from "../model/studio";
-import { button, element, type IconName } from "./elements";
+import { button, element, switchOn, type IconName } from "./elements";
 
 interface ToolRow {
   readonly tool: Tool;
@@ -39,8 +39,8 @@ export function toolbar(root: HTMLElement, hint: HTMLElement, studio: Studio): v
     root.hidden = studio.scene === null;
   });
   studio.topics.on(["marks"], () => {
-    undo.disabled = !studio.drawing.canUndo;
-    redo.disabled = !studio.drawing.canRedo;
+    switchOn(undo, studio.drawing.canUndo);
+    switchOn(redo, studio.drawing.canRedo);
   });
 }
 
@@ -66,8 +66,7 @@ function walkWithArrows(root: HTMLElement): void {
     if (by === undefined) return;
     event.preventDefault();
     event.stopPropagation();
-    const usable = stops.filter((stop) => !stop.disabled);
-    const at = usable.indexOf(event.target as HTMLButtonElement);
-    usable[(at + by + usable.length) % usable.length]?.focus();
+    const at = stops.indexOf(event.target as HTMLButtonElement);
+    stops[(at + by + stops.length) % stops.length]?.focus();
   });
 }
