@@ -49,7 +49,8 @@ class Assistant:
             seed: of the sampling.
             on_text: told (question, piece of text) as text is generated, questions counted from 0.
             is_stopped: asked before each word which questions nobody waits for any more.
-            num_beams: 1 writes word by word; more follow so many answers at once and keep the likeliest whole one.
+            num_beams: 1 writes word by word; more follow so many answers at once and give the one that
+                agrees most with all.
 
         Raises:
             EarthGPTXError: one of those of `questions.check_question` and `questions.check_marks`.

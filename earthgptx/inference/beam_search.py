@@ -1,12 +1,14 @@
-"""Beam search: of several answers followed at once, the likeliest whole one.
+"""Beam search: several answers are followed at once, and the one that agrees most with all of them is given.
 
 A prompt's embeddings come in, token ids with the state at each `<pix>` go out. It knows no scene, no mark and no text.
-Greedy decoding commits to its first words; a caption has many beginnings, so captioning work searches
-(Xu et al. 2015 on; Wu et al. 2016 for the division by length).
+Greedy decoding commits to its first words, and the likeliest answer is often a short or an odd one. What is given is
+the answer of least expected risk (Kumar and Byrne 2004): its overlap with the others found, each weighted by its
+probability.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -14,6 +16,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from earthgptx.data.overlap import overlap, runs_of
 from earthgptx.model.language import Language
 
 
@@ -35,7 +38,7 @@ class Hypothesis:
 
     @property
     def score(self) -> float:
-        """Mean log-probability of a token, so that a short answer is not preferred for being short."""
+        """Mean log-probability of a token: a search that compared sums would end before long answers are whole."""
         return self.total / max(len(self.ids), 1)
 
     def grown(self, token_id: int, log_probability: float) -> Hypothesis:
@@ -61,8 +64,14 @@ class _Search:
         return len(self.whole) >= num_beams and best >= max((one.score for one in self.beams), default=best)
 
     def best(self) -> Hypothesis:
-        """The likeliest whole answer; the likeliest cut-off one where none has ended."""
-        return max(self.whole or self.beams, key=lambda one: one.score)
+        """The whole answer of least expected risk; the likeliest cut-off one where none has ended."""
+        if not self.whole:
+            return max(self.beams, key=lambda one: one.score)
+        runs = [runs_of(one.ids) for one in self.whole]
+        likeliest = max(one.total for one in self.whole)
+        weights = [math.exp(one.total - likeliest) for one in self.whole]
+        expected = [sum(w * overlap(own, other) for w, other in zip(weights, runs, strict=True)) for own in runs]
+        return self.whole[max(range(len(expected)), key=expected.__getitem__)]
 
 
 @torch.inference_mode()

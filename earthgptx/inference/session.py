@@ -97,8 +97,8 @@ class Session:
             temperature: 0 takes the likeliest word each time; higher values sample.
             seed: of the sampling.
             stream: called with each piece of text as it is generated.
-            num_beams: 1 writes word by word; more follow so many answers at once and keep the likeliest whole one,
-                better for captions (docs/log.md) and slower.
+            num_beams: 1 writes word by word; more follow so many answers at once and give the one that
+                agrees most with all: better captions (docs/log.md), later.
 
         Raises:
             EarthGPTXError: one of those of `questions.check_question` and `questions.check_marks`.

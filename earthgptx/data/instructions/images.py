@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 
 from earthgptx.data import phrasing
 from earthgptx.data.instructions.blocks import Marking, one_turn, whole_image
+from earthgptx.data.overlap import overlap, runs_of
 from earthgptx.data.sample import LabelledImage, Sample
 from earthgptx.data.wording import plain
 
@@ -35,18 +35,13 @@ def scene(image: LabelledImage, rng: random.Random, marking: Marking) -> Sample 
 def agreement(captions: list[str]) -> list[float]:
     """How much each caption of an image says what the others say, from a little above 0 to 1.
 
-    The square of its mean overlap (F1 of the runs of one to four words) with each of the others, so that a caption
-    which nobody else would have written is rare and still possible.
+    The square of its mean overlap with each of the others, so that a caption which nobody else would have written is
+    rare and still possible.
     """
-    runs = [_word_runs(caption) for caption in captions]
+    runs = [runs_of(caption.lower().split()) for caption in captions]
     weights = []
     for place, own in enumerate(runs):
         others = runs[:place] + runs[place + 1 :]
-        overlaps = [2 * (own & other).total() / max(own.total() + other.total(), 1) for other in others]
-        weights.append(max(sum(overlaps) / max(len(overlaps), 1), 0.1) ** 2)
+        mean = sum(overlap(own, other) for other in others) / max(len(others), 1)
+        weights.append(max(mean, 0.1) ** 2)
     return weights
-
-
-def _word_runs(caption: str) -> Counter[tuple[str, ...]]:
-    words = caption.lower().split()
-    return Counter(tuple(words[i : i + n]) for n in range(1, 5) for i in range(len(words) - n + 1))
