@@ -49,6 +49,10 @@ class EmptyQuestion(EarthGPTXError):
     """The question holds no word."""
 
 
+class TooManyQuestions(EarthGPTXError):
+    """More questions were given than can be asked at once."""
+
+
 class QuestionTooLong(EarthGPTXError):
     """The question does not fit the model's context."""
 
@@ -63,6 +67,10 @@ class DeviceUnavailable(EarthGPTXError):
 
 class BrokenCheckpoint(EarthGPTXError):
     """A checkpoint lacks a file, or its tensors do not fit the model."""
+
+
+class DiskFull(EarthGPTXError):
+    """A disk holds no more, or would not hold what is to be written; what was there before is as it was."""
 
 
 class HashMismatch(EarthGPTXError):
@@ -117,6 +125,10 @@ class MalformedRegions(EarthGPTXError):
     """A file of regions is missing, is no vector file, or is in a reference system that there is not."""
 
 
+class MalformedSceneList(EarthGPTXError):
+    """A folder, pattern or list names no scenes, or two that would be written to one file."""
+
+
 class OutputExists(EarthGPTXError):
     """Where the result should go there is one already, or an unfinished one of another run."""
 
@@ -131,6 +143,10 @@ class MalformedPredictions(EarthGPTXError):
 
 class MissingExtra(EarthGPTXError):
     """What was asked for needs an optional dependency that is not installed."""
+
+
+class MetricUnavailable(EarthGPTXError):
+    """A metric needs a program or a package that is missing or fails."""
 
 
 class UnwritableReport(EarthGPTXError):
