@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 # Penn Treebank's habits, as far as captions need them: "isn't" -> is n't, "ship's" -> ship 's, "cannot" ->
 # can not, hyphenated words stay whole, punctuation disappears.
@@ -56,6 +60,20 @@ def caption_scores(predictions: Mapping[str, str], references: Mapping[str, Sequ
     return {**_bleu(truth, said), "rouge_l": _rouge_l(truth, said), "cider": _cider(truth, said)}
 
 
+def scores_of_each(
+    predictions: Mapping[str, str], references: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, float]]:
+    """``rouge_l`` and ``cider`` of every caption: metric -> image id -> score; their means are the corpus's scores.
+
+    CIDEr weighs n-grams by their rarity in the whole corpus here, too.
+    """
+    ids = sorted(predictions)
+    said = {image: [" ".join(tokenise(predictions[image]))] for image in ids}
+    truth = {image: [" ".join(tokenise(text)) for text in references[image]] for image in ids}
+    found = {"rouge_l": _rouge_l_scorer().compute_score(truth, said)[1], "cider": _cider_of_each(truth, said)}
+    return {name: dict(zip(ids, map(float, scores), strict=True)) for name, scores in found.items()}
+
+
 def _bleu(truth: dict[str, list[str]], said: dict[str, list[str]]) -> dict[str, float]:
     from pycocoevalcap.bleu.bleu import Bleu  # optional dependency: the `eval` extra
 
@@ -64,14 +82,22 @@ def _bleu(truth: dict[str, list[str]], said: dict[str, list[str]]) -> dict[str, 
 
 
 def _rouge_l(truth: dict[str, list[str]], said: dict[str, list[str]]) -> float:
+    score, _ = _rouge_l_scorer().compute_score(truth, said)
+    return float(score)
+
+
+def _rouge_l_scorer() -> Any:
     from pycocoevalcap.rouge.rouge import Rouge  # optional dependency: the `eval` extra
 
-    score, _ = Rouge().compute_score(truth, said)
-    return float(score)
+    return Rouge()
 
 
 def _cider(truth: dict[str, list[str]], said: dict[str, list[str]]) -> float:
+    return float(np.mean(_cider_of_each(truth, said)))
+
+
+def _cider_of_each(truth: dict[str, list[str]], said: dict[str, list[str]]) -> NDArray[np.float64]:
     from pycocoevalcap.cider.cider import Cider  # optional dependency: the `eval` extra
 
-    score, _ = Cider().compute_score(truth, said)
-    return float(score)
+    scores: NDArray[np.float64] = Cider().compute_score(truth, said)[1]
+    return scores
