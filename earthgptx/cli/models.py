@@ -42,7 +42,7 @@ def train(
 
 
 def evaluate(ctx: typer.Context) -> None:
-    """Measure a model on labelled imagery: roc, grounding or captioning.
+    """Measure a model on labelled imagery, or score a file of predictions; --list names the benchmarks.
 
     Example: earthgptx evaluate roc --data ../shared/data --split val --marks box --out report.json
     """
@@ -53,7 +53,7 @@ def evaluate(ctx: typer.Context) -> None:
     report = typer.main.get_command(inner).main(args=ctx.args, prog_name="earthgptx evaluate", standalone_mode=False)
     if isinstance(report, int):  # what `--help` and Ctrl-C give instead of a report
         raise typer.Exit(report)
-    typer.echo(report.to_markdown())
+    typer.echo(report if isinstance(report, str) else report.to_markdown())
 
 
 def weights(

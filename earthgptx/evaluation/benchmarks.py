@@ -1,26 +1,20 @@
-"""The benchmarks, as plain functions: referring object classification, pixel grounding, image captioning.
+"""The benchmarks, a plain table: which data sets, which questions, which kind of answer, which published rows.
 
-Each asks an assistant about every labelled object or image of its data sets, keeps the answers in a journal
-and scores them. A data set that is not in the folder is skipped, with a sentence in the report. Answers are
-greedy, so a benchmark run twice gives one report.
+`pose` reads the labels and poses the questions, `ask` puts them to an assistant and keeps the answers in a journal;
+`scoring` makes numbers of those. A data set that is not in the folder is skipped, with a sentence in the report.
+Answers are greedy, so a benchmark run twice gives one report.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
-from earthgptx.data.phrasing import usual
-from earthgptx.data.sample import LabelledObject
-from earthgptx.errors import MalformedDataset
+from earthgptx.data.sample import LabelledImage
+from earthgptx.errors import MalformedDataset, UnknownBenchmark
+from earthgptx.evaluation import posing, recording
 from earthgptx.evaluation.journal import Journal
-from earthgptx.evaluation.metrics import captions, labels, masks
-from earthgptx.evaluation.metrics.labels import LabelPair
-from earthgptx.evaluation.metrics.masks import Overlap
-from earthgptx.evaluation.metrics.similarity import Embed, mean_semantic_similarity
-from earthgptx.evaluation.predictions import Prediction, RegionPrediction
+from earthgptx.evaluation.predictions import Prediction
 from earthgptx.evaluation.questions import (
     Answerer,
     Conditions,
@@ -28,31 +22,169 @@ from earthgptx.evaluation.questions import (
     Progress,
     ask_all,
     labelled_images,
-    questions_about_objects,
 )
-from earthgptx.evaluation.report import Scores
 from earthgptx.inference.answer import Answer
-from earthgptx.shapes import Mask
-
-DATASETS_OF: dict[str, tuple[str, ...]] = {
-    "roc": ("vhr10", "ssdd", "hituav", "sar_acd", "mstar"),
-    "grounding": ("vhr10", "ssdd"),
-    "captioning": ("rsicd",),
-}
-
-# The usual sentence of each task; for classification it is the paper's own.
-ROC_QUESTION = usual("roc")
-GROUNDING_QUESTION = usual("segment_region")
-CAPTIONING_QUESTION = usual("image_caption")
 
 # Eight regions of the longest class name need some 120 tokens; a mask costs seven tokens a region.
 LEAST_ANSWER_TOKENS = 192
 ANSWER_TOKENS_A_REGION = 24
+CAPTION_TOKENS_A_REGION = 48
 MAX_CAPTION_TOKENS = 64
+MAX_GROUNDED_TOKENS = 192
 
-_TAG = re.compile(r"<[^<>]*>:?")
 
-Part = TypeVar("Part")
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """One benchmark.
+
+    Attributes:
+        name: what `earthgptx evaluate` calls it.
+        other_name: a second name for it, empty where there is none.
+        about: what is measured, in one sentence.
+        datasets: names in `data.datasets.DATASETS`, in the order asked about.
+        needs: the labels that the questions and the truth are made of.
+        item: one of those, in a refusal.
+        kind: of the answers: a name of `scoring.KINDS`.
+        pose: labelled images to questions.
+        record: writes an answer beside the truth.
+        max_new_tokens: where an answer is cut, given the most regions of any question of the run: of the set and not
+            of a batch, so that batching changes no answer.
+        is_marked: whether regions are marked, so that there is a choice of marks.
+        table: the published table whose rows belong beside it: a name of `published`; empty where there is none.
+    """
+
+    name: str
+    other_name: str = ""
+    about: str
+    datasets: tuple[str, ...]
+    needs: str
+    item: str
+    kind: str
+    pose: Callable[[Sequence[LabelledImage], Conditions], list[PosedQuestion]]
+    record: Callable[[Prediction, Answer], Prediction]
+    max_new_tokens: Callable[[int], int]
+    is_marked: bool = False
+    table: str = ""
+
+
+def _for_regions(tokens_a_region: int) -> Callable[[int], int]:
+    return lambda most_regions: max(LEAST_ANSWER_TOKENS, tokens_a_region * most_regions)
+
+
+def _table(*rows: Benchmark) -> dict[str, Benchmark]:
+    return {row.name: row for row in rows}
+
+
+BENCHMARKS: dict[str, Benchmark] = _table(
+    Benchmark(
+        name="roc",
+        other_name="multisource-roc",
+        about="Referring object classification of marked regions in optical, SAR and infrared images.",
+        datasets=("vhr10", "ssdd", "hituav", "sar_acd", "mstar"),
+        needs="boxes with classes",
+        item="object",
+        kind="classes",
+        pose=posing.classes,
+        record=recording.with_labels,
+        max_new_tokens=_for_regions(ANSWER_TOKENS_A_REGION),
+        is_marked=True,
+    ),
+    Benchmark(
+        name="grounding",
+        other_name="pixel-grounding",
+        about="Masks of marked objects.",
+        datasets=("vhr10", "ssdd"),
+        needs="outlines with classes",
+        item="outlined object",
+        kind="masks",
+        pose=posing.outlines,
+        record=recording.with_masks,
+        max_new_tokens=_for_regions(ANSWER_TOKENS_A_REGION),
+        is_marked=True,
+    ),
+    Benchmark(
+        name="captioning",
+        other_name="rsicd-captioning",
+        about="One sentence about a whole image, against five.",
+        datasets=("rsicd",),
+        needs="captions",
+        item="caption",
+        kind="captions",
+        pose=posing.captions,
+        record=recording.with_text,
+        max_new_tokens=lambda _: MAX_CAPTION_TOKENS,
+    ),
+    Benchmark(
+        name="dior-rsvg-roc",
+        about="The paper's Table II: referring object classification with points, boxes and free-form marks.",
+        datasets=("dior_rsvg",),
+        needs="boxes with classes",
+        item="object",
+        kind="classes",
+        pose=posing.classes,
+        record=recording.with_labels,
+        max_new_tokens=_for_regions(ANSWER_TOKENS_A_REGION),
+        is_marked=True,
+        table="II",
+    ),
+    Benchmark(
+        name="opt-rsvg-captioning",
+        about="The paper's Table III: brief captions of marked regions.",
+        datasets=("opt_rsvg",),
+        needs="boxes with descriptions",
+        item="described object",
+        kind="region captions",
+        pose=posing.region_captions,
+        record=recording.with_labels,
+        max_new_tokens=_for_regions(CAPTION_TOKENS_A_REGION),
+        is_marked=True,
+        table="III",
+    ),
+    Benchmark(
+        name="referring-segmentation",
+        about="The mask of the one object that words tell from all others; boxes around the masks, too.",
+        datasets=("vhr10", "ssdd"),
+        needs="outlines with classes",
+        item="outlined object that words tell from the others",
+        kind="referred masks",
+        pose=posing.referred,
+        record=recording.with_masks,
+        max_new_tokens=lambda _: MAX_CAPTION_TOKENS,
+    ),
+    Benchmark(
+        name="scene-classification",
+        about="The class of a whole image.",
+        datasets=("rsicd",),
+        needs="scene classes",
+        item="scene class",
+        kind="scenes",
+        pose=posing.scenes,
+        record=recording.with_text,
+        max_new_tokens=lambda _: MAX_CAPTION_TOKENS,
+    ),
+    Benchmark(
+        name="grounded-captioning",
+        about="A sentence with a mask for each of its phrases.",
+        datasets=("vhr10", "ssdd"),
+        needs="images in which every object is outlined",
+        item="image in which every object is outlined",
+        kind="grounded captions",
+        pose=posing.grounded_captions,
+        record=recording.with_phrases,
+        max_new_tokens=lambda _: MAX_GROUNDED_TOKENS,
+    ),
+    Benchmark(
+        name="vqa",
+        about="Short questions: whether, which, where and how many.",
+        datasets=("vhr10", "ssdd", "hituav", "rsicd"),
+        needs="boxes with classes, or scene classes",
+        item="label to ask about",
+        kind="short answers",
+        pose=posing.short_answers,
+        record=recording.with_text,
+        max_new_tokens=lambda _: MAX_CAPTION_TOKENS,
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -63,294 +195,78 @@ class QuestionSet:
     notes: tuple[str, ...] = ()
 
 
-def pose(benchmark: str, conditions: Conditions) -> QuestionSet:
+def find(name: str) -> Benchmark:
+    """The benchmark of either name.
+
+    Raises:
+        UnknownBenchmark: there is none.
+    """
+    for benchmark in BENCHMARKS.values():
+        if name in (benchmark.name, benchmark.other_name):
+            return benchmark
+    raise UnknownBenchmark(f"There is no benchmark {name!r}; choose one of {', '.join(BENCHMARKS)}.")
+
+
+def pose(benchmark: Benchmark, conditions: Conditions) -> QuestionSet:
     """Reads the data sets of a benchmark and poses its questions; no image is opened.
 
     Args:
-        benchmark: a name of `BENCHMARKS`.
+        benchmark: one of `BENCHMARKS`.
         conditions: where the data are and how objects are marked; captioning draws no mark, whatever they say.
 
     Raises:
         MalformedDataset: none of the data sets is there, one cannot be read, or all of them together give no question.
     """
-    names = DATASETS_OF[benchmark]
-    images, notes = labelled_images(names, conditions)
-    if benchmark == "roc":
-        questions = questions_about_objects(images, lambda _: ROC_QUESTION, conditions)
-    elif benchmark == "grounding":
-        questions = questions_about_objects(images, _grounding_question, conditions, wanted=lambda item: item.has_mask)
-    else:
-        questions = [
-            PosedQuestion(key=image.id, image=image, objects=(), marks=(), text=CAPTIONING_QUESTION)
-            for image in images
-            if image.captions
-        ]
+    images, notes = labelled_images(conditions.datasets or benchmark.datasets, conditions)
+    questions = benchmark.pose(images, conditions)
     if not questions:
-        wanted = {"roc": "object", "grounding": "outlined object", "captioning": "caption"}[benchmark]
         raise MalformedDataset(
-            f"The {len(images):,} images of the {conditions.split} split in {conditions.data} that {benchmark} asks "
-            f"about hold no {wanted}."
+            f"The {len(images):,} images of the {conditions.split} split in {conditions.data} that {benchmark.name} "
+            f"asks about hold no {benchmark.item}."
         )
     return QuestionSet(tuple(questions), notes)
 
 
-def _quiet(_done: int, _total: int) -> None:
-    """Progress that is told to nobody."""
+def blank(benchmark: Benchmark, question: PosedQuestion, conditions: Conditions) -> Prediction:
+    """A question with its truth, answered by nobody."""
+    return recording.blank(question, conditions.data, with_masks="masks" in benchmark.kind)
 
 
-def roc(
+def ask(
+    benchmark: Benchmark,
     assistant: Answerer,
     asked: QuestionSet,
     journal: Journal,
+    conditions: Conditions,
     *,
-    embed: Embed,
-    batch_size: int = 8,
-    progress: Progress = _quiet,
-) -> Scores:
-    """Referring object classification: the name of every labelled object of all sensors, some a question.
-
-    The headline is over all regions of all data sets together. The SAR chips (SAR-ACD's aircraft and MSTAR's
-    vehicles, where the whole chip is the region and the label is a type) count like any other region; they
-    have rows of their own under ``by_dataset``. A region without an answer scores 0 in every metric.
-
-    Args:
-        assistant: who is asked.
-        asked: what `pose` gives.
-        journal: the run's answers.
-        embed: sentence embeddings for SS.
-        batch_size: questions answered together; bf16 rounds otherwise in another batch, so a close word can differ.
-        progress: is told how far the run is.
-    """
-    predictions = _ask(assistant, asked, journal, _record_labels, batch_size, progress, _answer_tokens(asked))
-
-    def score(part: Sequence[Prediction]) -> dict[str, float]:
-        pairs = _label_pairs(part)
-        return {
-            "ss": 100 * mean_semantic_similarity(pairs, embed),
-            "s_iou": 100 * labels.mean_semantic_iou(pairs),
-            "accuracy": 100 * labels.accuracy(pairs),
-        }
-
-    pairs = _label_pairs(predictions)
-    by_class = _grouped(pairs, lambda pair: pair.truth)
-    return Scores(
-        metrics=score(predictions),
-        by_sensor=_scored(predictions, lambda one: one.sensor, score),
-        by_dataset=_scored(predictions, lambda one: one.dataset, score),
-        by_class={
-            name: {
-                "accuracy": 100 * labels.accuracy(part),
-                "s_iou": 100 * labels.mean_semantic_iou(part),
-                "regions": len(part),
-            }
-            for name, part in by_class.items()
-        },
-        confusion=labels.confusion(pairs),
-        counts=_counts(asked.questions, journal)
-        | {"regions": len(pairs), "unanswered": sum(pair.prediction is None for pair in pairs)},
-        notes=asked.notes,
-    )
-
-
-def grounding(
-    assistant: Answerer, asked: QuestionSet, journal: Journal, *, batch_size: int = 8, progress: Progress = _quiet
-) -> Scores:
-    """Pixel grounding: asks for the mask of every outlined object and compares it at the image's own size.
-
-    A region that gets no mask counts as an empty mask: IoU 0. cIoU and gIoU are LISA's; mIoU is the mean over
-    classes; pr_50 to pr_90 are the shares of masks at or above that IoU.
-
-    Args:
-        assistant: who is asked.
-        asked: what `pose` gives.
-        journal: the run's answers, masks included.
-        batch_size: questions answered together; bf16 rounds otherwise in another batch, so a close word can differ.
-        progress: is told how far the run is.
-    """
-    predictions = _ask(assistant, asked, journal, _record_masks, batch_size, progress, _answer_tokens(asked))
-    regions = [region for one in predictions for region in one.regions]
-    by_class = _grouped(regions, lambda region: region.truth)
-    return Scores(
-        metrics=_mask_scores(predictions),
-        by_sensor=_scored(predictions, lambda one: one.sensor, _mask_scores),
-        by_dataset=_scored(predictions, lambda one: one.dataset, _mask_scores),
-        by_class={
-            name: {
-                "ciou": masks.cumulative_iou(_overlaps(part)),
-                "giou": masks.mean_iou(_overlaps(part)),
-                "regions": len(part),
-            }
-            for name, part in by_class.items()
-        },
-        counts=_counts(asked.questions, journal)
-        | {"regions": len(regions), "unanswered": sum(region.mask is None for region in regions)},
-        notes=asked.notes,
-    )
-
-
-def captioning(
-    assistant: Answerer, asked: QuestionSet, journal: Journal, *, batch_size: int = 8, progress: Progress = _quiet
-) -> Scores:
-    """Image captioning: one caption an image against all its references, over the whole corpus.
-
-    No mark is drawn: the caption is of the whole image.
-
-    Args:
-        assistant: who is asked.
-        asked: what `pose` gives.
-        journal: the run's answers.
-        batch_size: questions answered together; bf16 rounds otherwise in another batch, so a close word can differ.
-        progress: is told how far the run is.
-    """
-    predictions = _ask(assistant, asked, journal, _record_caption, batch_size, progress, MAX_CAPTION_TOKENS)
-    return Scores(
-        metrics=_caption_scores(predictions),
-        by_sensor=_scored(predictions, lambda one: one.sensor, _caption_scores),
-        by_dataset=_scored(predictions, lambda one: one.dataset, _caption_scores),
-        counts=_counts(asked.questions, journal)
-        | {"captions": len(predictions), "unanswered": sum(not one.text for one in predictions)},
-        notes=asked.notes,
-    )
-
-
-BENCHMARKS: dict[str, Callable[..., Scores]] = {"roc": roc, "grounding": grounding, "captioning": captioning}
-
-
-def _ask(
-    assistant: Answerer,
-    asked: QuestionSet,
-    journal: Journal,
-    record: Callable[[PosedQuestion, Answer], Prediction],
-    batch_size: int,
-    progress: Progress,
-    max_new_tokens: int,
+    progress: Progress = lambda _done, _total: None,
 ) -> list[Prediction]:
+    """Puts every question that the journal has no answer to; gives all predictions in the questions' order.
+
+    Args:
+        benchmark: says how answers are recorded and where they are cut.
+        assistant: who is asked.
+        asked: what `pose` gives.
+        journal: the run's answers.
+        conditions: those that the questions were posed under.
+        progress: is told how far the run is.
+    """
+    most_regions = max(len(question.marks) for question in asked.questions)
     return ask_all(
         assistant,
         asked.questions,
         journal,
-        record,
-        batch_size=batch_size,
-        max_new_tokens=max_new_tokens,
+        lambda question, answer: benchmark.record(blank(benchmark, question, conditions), answer),
+        batch_size=conditions.batch_size,
+        max_new_tokens=benchmark.max_new_tokens(most_regions),
         progress=progress,
     )
 
 
-def _answer_tokens(asked: QuestionSet) -> int:
-    """Where an answer is cut: of the set, not of a batch, so that batching changes no answer."""
-    most_regions = max(len(question.marks) for question in asked.questions)
-    return max(LEAST_ANSWER_TOKENS, ANSWER_TOKENS_A_REGION * most_regions)
-
-
-def _grounding_question(num_regions: int) -> str:
-    return GROUNDING_QUESTION.format(regions="each marked region" if num_regions > 1 else "the marked region")
-
-
-def _record_labels(question: PosedQuestion, answer: Answer) -> Prediction:
-    answered = {region.number: region for region in answer.regions}
-    regions = []
-    for number, index in enumerate(question.objects, start=1):
-        region = answered.get(number)
-        label = region.label.strip() if region else ""
-        regions.append(
-            RegionPrediction(
-                index=index,
-                truth=question.image.objects[index].label,
-                label=label or None,
-                confidence=region.confidence if region and label else 0.0,
-            )
-        )
-    return _prediction(question, answer.text, regions)
-
-
-def _record_masks(question: PosedQuestion, answer: Answer) -> Prediction:
-    # Reversed: where a region was given two masks, the first one counts.
-    given = {mask.region: mask for mask in reversed(answer.masks) if mask.region is not None}
-    regions = []
-    for number, index in enumerate(question.objects, start=1):
-        item: LabelledObject = question.image.objects[index]
-        mask = given.get(number)
-        truth = item.mask(question.image.height, question.image.width)
-        regions.append(
-            RegionPrediction(
-                index=index,
-                truth=item.label,
-                label=None,
-                confidence=mask.confidence if mask else 0.0,
-                mask=Mask.from_array(mask.array) if mask else None,
-                overlap=masks.overlap(mask.array if mask else None, truth),
-            )
-        )
-    return _prediction(question, answer.text, regions)
-
-
-def _record_caption(question: PosedQuestion, answer: Answer) -> Prediction:
-    # As GLaMM scores captions: without the tags of regions, phrases and masks.
-    text = " ".join(_TAG.sub(" ", answer.text).split())
-    return Prediction(
-        key=question.key,
-        dataset=question.image.dataset,
-        sensor=question.image.sensor,
-        text=text,
-        references=question.image.captions,
-    )
-
-
-def _prediction(question: PosedQuestion, text: str, regions: Sequence[RegionPrediction]) -> Prediction:
-    return Prediction(
-        key=question.key,
-        dataset=question.image.dataset,
-        sensor=question.image.sensor,
-        text=text,
-        regions=tuple(regions),
-    )
-
-
-def _label_pairs(predictions: Sequence[Prediction]) -> list[LabelPair]:
-    return [LabelPair(region.label, region.truth) for one in predictions for region in one.regions]
-
-
-def _overlaps(regions: Sequence[RegionPrediction]) -> list[Overlap]:
-    return [region.overlap for region in regions if region.overlap is not None]
-
-
-def _mask_scores(predictions: Sequence[Prediction]) -> dict[str, float]:
-    regions = [region for one in predictions for region in one.regions]
-    overlaps = _overlaps(regions)
-    by_class = _grouped(regions, lambda region: region.truth)
-    scores = {
-        "ciou": masks.cumulative_iou(overlaps),
-        "giou": masks.mean_iou(overlaps),
-        "miou": masks.class_mean_iou({name: _overlaps(part) for name, part in by_class.items()}),
-    }
-    precision = {f"pr_{t * 100:.0f}": masks.precision_at(overlaps, t) for t in masks.PRECISION_THRESHOLDS}
-    return scores | precision
-
-
-def _caption_scores(predictions: Sequence[Prediction]) -> dict[str, float]:
-    return captions.caption_scores(
-        {one.key: one.text for one in predictions}, {one.key: one.references for one in predictions}
-    )
-
-
-def _grouped(parts: Sequence[Part], name_of: Callable[[Part], str]) -> dict[str, list[Part]]:
-    groups: dict[str, list[Part]] = {}
-    for part in parts:
-        groups.setdefault(name_of(part), []).append(part)
-    return dict(sorted(groups.items()))
-
-
-def _scored(
-    predictions: Sequence[Prediction],
-    name_of: Callable[[Prediction], str],
-    score: Callable[[Sequence[Prediction]], dict[str, float]],
-) -> Mapping[str, dict[str, float]]:
-    return {name: score(part) for name, part in _grouped(predictions, name_of).items()}
-
-
-def _counts(questions: Sequence[PosedQuestion], journal: Journal) -> dict[str, int]:
+def counts(asked: QuestionSet, journal: Journal) -> dict[str, int]:
+    """Images, questions, and how many of them an earlier, unfinished run had answered."""
     return {
-        "images": len({question.image.id for question in questions}),
-        "questions": len(questions),
+        "images": len({question.image.id for question in asked.questions}),
+        "questions": len(asked.questions),
         "resumed": journal.num_resumed,
     }

@@ -56,10 +56,11 @@ class RegionPrediction:
 
 @dataclass(frozen=True)
 class PhraseMask:
-    """A phrase of a caption and the pixels it speaks of; None where it has no mask."""
+    """A phrase of a caption, the pixels it speaks of (None: it has no mask), and how sure the system is of them."""
 
     phrase: str
     mask: Mask | None
+    confidence: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Prediction:
         }
         for name, phrases in (("phrases", self.phrases), ("true_phrases", self.true_phrases)):
             if phrases:
-                about[name] = [{"phrase": one.phrase, "mask": _mask_to_json(one.mask)} for one in phrases]
+                about[name] = [_phrase_to_json(one) for one in phrases]
         return about
 
     @classmethod
@@ -351,7 +352,13 @@ def _given(value: Any, read: Callable[[Any], Item]) -> Item | None:
 
 
 def _phrases_from_json(records: Sequence[Mapping[str, Any]]) -> tuple[PhraseMask, ...]:
-    return tuple(PhraseMask(phrase=one["phrase"], mask=_mask_from_json(one.get("mask"))) for one in records)
+    return tuple(
+        PhraseMask(one["phrase"], _mask_from_json(one.get("mask")), one.get("confidence", 1.0)) for one in records
+    )
+
+
+def _phrase_to_json(one: PhraseMask) -> dict[str, Any]:
+    return {"phrase": one.phrase, "mask": _mask_to_json(one.mask), "confidence": one.confidence}
 
 
 def _mask_to_json(mask: Mask | None) -> dict[str, Any] | None:

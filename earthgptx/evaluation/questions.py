@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Protocol
 
 from earthgptx.data.datasets import available, missing
-from earthgptx.data.freeform import FIXED_MARKS, fixed_mark
+from earthgptx.data.freeform import FIXED_MARKS
 from earthgptx.data.imagery import Scene
-from earthgptx.data.sample import LabelledImage, LabelledObject
+from earthgptx.data.sample import LabelledImage, PixelTarget
 from earthgptx.errors import MalformedDataset
 from earthgptx.evaluation.journal import Journal
 from earthgptx.evaluation.predictions import Prediction
@@ -28,6 +28,7 @@ from earthgptx.shapes import Mark
 
 logger = logging.getLogger(__name__)
 
+ALL_MARKS = "all"
 IMAGES_AT_ONCE = 16  # sessions held in memory; their questions are sorted and batched together
 
 Progress = Callable[[int, int], None]
@@ -60,12 +61,13 @@ class Conditions:
     Attributes:
         data: folder that holds the data sets' folders.
         split: train, val or test.
-        marks: how regions are marked: box, point or freeform.
+        marks: how regions are marked: box, point or freeform, or all: every question once with each.
         seed: picks the fixed marks, and the images where `limit` is set.
         regions_per_question: most regions marked in one question; 4 is what training mostly shows
             (data.instructions.MAX_REGIONS; one question in five may hold up to 8).
         batch_size: questions answered together; bf16 rounds otherwise in another batch, so a close word can differ.
         limit: ask about this many images of each data set at most; None asks about all.
+        datasets: ask about these instead of the benchmark's own; None keeps those.
     """
 
     data: Path
@@ -75,16 +77,22 @@ class Conditions:
     regions_per_question: int = 4
     batch_size: int = 8
     limit: int | None = None
+    datasets: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Refuses what could only fail later."""
-        if self.marks not in FIXED_MARKS:
-            raise ValueError(f"marks must be one of {', '.join(FIXED_MARKS)}, not {self.marks!r}")
+        if self.marks not in (*FIXED_MARKS, ALL_MARKS):
+            raise ValueError(f"marks must be one of {', '.join((*FIXED_MARKS, ALL_MARKS))}, not {self.marks!r}")
         if min(self.regions_per_question, self.batch_size) < 1:
             raise ValueError(
                 f"regions_per_question and batch_size must be at least 1, not {self.regions_per_question} "
                 f"and {self.batch_size}"
             )
+
+    @property
+    def kinds_of_marks(self) -> tuple[str, ...]:
+        """The kinds of mark that each object is asked about with, one after the other."""
+        return FIXED_MARKS if self.marks == ALL_MARKS else (self.marks,)
 
 
 @dataclass(frozen=True)
@@ -94,9 +102,12 @@ class PosedQuestion:
     Attributes:
         key: names the question in the journal; equal conditions give equal keys.
         image: what it is about.
-        objects: indices of the image's objects that are marked, in the order of the marks.
+        objects: indices of the image's objects that are asked about, in the order of the marks.
         marks: one mark an object, or whatever else the question needs marked.
         text: the words.
+        marked_by: the kind of the marks; empty where there are none.
+        answers: the true answers, where the question is about the whole image.
+        targets: the true masks of the phrases of the first answer, in order.
     """
 
     key: str
@@ -104,6 +115,9 @@ class PosedQuestion:
     objects: tuple[int, ...]
     marks: tuple[Mark, ...]
     text: str
+    marked_by: str = ""
+    answers: tuple[str, ...] = ()
+    targets: tuple[PixelTarget, ...] = ()
 
 
 def labelled_images(names: Sequence[str], conditions: Conditions) -> tuple[list[LabelledImage], tuple[str, ...]]:
@@ -129,33 +143,6 @@ def labelled_images(names: Sequence[str], conditions: Conditions) -> tuple[list[
     for note in notes:
         logger.warning("%s", note)
     return images, tuple(notes)
-
-
-def questions_about_objects(
-    images: Sequence[LabelledImage],
-    text: Callable[[int], str],
-    conditions: Conditions,
-    *,
-    wanted: Callable[[LabelledObject], bool] = lambda _: True,
-) -> list[PosedQuestion]:
-    """Marks every wanted object once, in the data set's order, a few to a question.
-
-    Args:
-        images: whose objects are asked about; one without objects gives no question.
-        text: the words, given the number of marks.
-        conditions: kind and seed of the marks, and how many regions one question may hold.
-        wanted: which objects are asked about.
-    """
-    questions = []
-    for image in images:
-        indices = [index for index, item in enumerate(image.objects) if wanted(item)]
-        for start in range(0, len(indices), conditions.regions_per_question):
-            chosen = tuple(indices[start : start + conditions.regions_per_question])
-            marks = tuple(fixed_mark(image, index, conditions.marks, conditions.seed) for index in chosen)
-            key = f"{image.id}:{','.join(map(str, chosen))}"
-            words = text(len(chosen))
-            questions.append(PosedQuestion(key=key, image=image, objects=chosen, marks=marks, text=words))
-    return questions
 
 
 def ask_all(

@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from earthgptx.errors import MalformedDataset
-from earthgptx.evaluation import benchmarks, questions
+from earthgptx.evaluation import benchmarks, posing, questions
 from earthgptx.evaluation.journal import Journal
 from earthgptx.evaluation.questions import Conditions
+from earthgptx.evaluation.scoring import score
 from tests.evaluation.fake_assistant import FakeAssistant, one_hot
 
 CAPTIONS = {"port_1": "many white ships are in the port .", "forest_2": "a piece of green forest ."}
@@ -92,12 +93,12 @@ def path(tmp_path: Path) -> Path:
 
 
 def run(name: str, assistant: FakeAssistant, conditions: Conditions, path: Path, progress=lambda *_: None):
-    extra = {"embed": one_hot} if name == "roc" else {}
+    benchmark = benchmarks.find(name)
     with Journal.open(path, {"benchmark": name}) as journal:
-        asked = benchmarks.pose(name, conditions)
-        return benchmarks.BENCHMARKS[name](
-            assistant, asked, journal, batch_size=conditions.batch_size, progress=progress, **extra
-        )
+        asked = benchmarks.pose(benchmark, conditions)
+        predictions = benchmarks.ask(benchmark, assistant, asked, journal, conditions, progress=progress)
+        counts = benchmarks.counts(asked, journal)
+        return score(benchmark.kind, predictions, one_hot, counts=counts, notes=asked.notes)
 
 
 @pytest.mark.parametrize("marks", ["box", "point", "freeform"])
@@ -166,7 +167,7 @@ def test_shifted_masks_by_hand(data: Path, path: Path):
 def test_questions_keep_the_order_and_hold_at_most_so_many_regions(data: Path, path: Path):
     conditions = Conditions(data=data, regions_per_question=4)
     images, _ = questions.labelled_images(["vhr10"], conditions)
-    posed = questions.questions_about_objects(images, lambda _: "?", conditions)
+    posed = posing.about_objects(images, lambda _: "?", conditions)
     assert [one.objects for one in posed] == [(0, 1, 2, 3), (4, 5, 6, 7), (8,), (0,)]
     assert len({one.key for one in posed}) == 4
     assistant = FakeAssistant(conditions)
@@ -250,7 +251,7 @@ def test_other_splits_and_missing_sets(tmp_path: Path, path: Path, split: str):
 def test_images_without_a_question_are_refused(tmp_path: Path, name: str):
     fabricate_coco(tmp_path / "ssdd", "val", ["ship"], [[], []])
     with pytest.raises(MalformedDataset, match=rf"The 2 images of the val split .* that {name} asks about hold no"):
-        benchmarks.pose(name, Conditions(data=tmp_path))
+        benchmarks.pose(benchmarks.find(name), Conditions(data=tmp_path))
 
 
 def test_a_limit_takes_the_same_images_every_time(data: Path, path: Path):

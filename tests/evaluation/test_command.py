@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from earthgptx.cli import app
 from earthgptx.errors import MalformedDataset, MissingExtra, UnknownBenchmark, UnwritableReport
-from earthgptx.evaluation import command
+from earthgptx.evaluation import command, runs
 from earthgptx.evaluation.questions import Conditions
 from earthgptx.evaluation.report import Report, checkpoint_hash
 from tests.evaluation.fake_assistant import FakeAssistant, one_hot
@@ -42,7 +42,7 @@ def assistants(monkeypatch: pytest.MonkeyPatch, data: Path, checkpoint: Path) ->
     monkeypatch.setenv("EARTHGPTX_CACHE", str(checkpoint.parent / "cache"))
     monkeypatch.setattr("earthgptx.inference.loading.load", load)
     monkeypatch.setattr("earthgptx.inference.loading.checkpoint_folder", lambda name: checkpoint)
-    monkeypatch.setattr(command, "load_minilm", lambda: one_hot)
+    monkeypatch.setattr(runs, "load_minilm", lambda: one_hot)
     return loaded
 
 
@@ -113,9 +113,9 @@ def test_answers_of_other_code_or_another_device_are_not_joined(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     written = []
-    monkeypatch.setattr(command.Journal, "finish", lambda self: written.append(self.num_resumed))
+    monkeypatch.setattr(runs.Journal, "finish", lambda self: written.append(self.num_resumed))
     for commit, device in (("a", "cpu"), ("a", "cpu"), ("b", "cpu"), ("b", "cuda")):
-        monkeypatch.setattr(command, "git_commit", lambda folder, commit=commit: commit)
+        monkeypatch.setattr(runs, "git_commit", lambda folder, commit=commit: commit)
         command.evaluate("grounding", data=data, out=tmp_path / "report.json", device=device)
     assert [bool(num_resumed) for num_resumed in written] == [False, True, False, False]
 
@@ -173,7 +173,7 @@ def test_an_empty_folder_is_refused_before_anything_is_loaded_or_moved(tmp_path:
 def test_captions_cannot_be_scored_without_the_extra(
     data: Path, tmp_path: Path, assistants: list[FakeAssistant], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    monkeypatch.setattr(runs, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"earthgptx\[eval\]"):
         command.evaluate("captioning", data=data, out=tmp_path / "report.json")
     assert assistants == []

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
 from earthgptx.cli import app
-from earthgptx.evaluation import command
+from earthgptx.evaluation import runs
 from earthgptx.model.vision import Vision
 from tests.evaluation.fake_assistant import one_hot
 from tests.fixtures.make_all import make_all
@@ -148,7 +148,7 @@ def test_the_trained_model_is_measured(
 ):
     if benchmark == "captioning":
         pytest.importorskip("pycocoevalcap", reason="caption scores need the eval extra")
-    monkeypatch.setattr(command, "load_minilm", lambda: one_hot)  # the real one is a download
+    monkeypatch.setattr(runs, "load_minilm", lambda: one_hot)  # the real one is a download
     out = tmp_path / "report.json"
     arguments = ["--data", str(home / "data"), "--split", "val", "--marks", marks, "--model", model, "--limit", "1"]
     result = run("evaluate", benchmark, *arguments, "--out", str(out), "--features", str(home / "features"))
