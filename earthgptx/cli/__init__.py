@@ -1,4 +1,4 @@
-"""The command line: ask, annotate, train, evaluate, weights, data, serve.
+"""The command line: ask, annotate, train, evaluate, ablate, weights, data, serve.
 
 Arguments become calls of the package and results become text; nothing is computed here. It is the one folder
 that prints. Every import that costs time stands inside the verb that needs it, so that `--help` is instant.
@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from earthgptx.cli import annotate, ask, data, models, serve
+from earthgptx.cli import ablate, annotate, ask, data, models, serve
 from earthgptx.cli.speaking import Verbs
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     # The options live in evaluation.command; mounting it here would load torch for every `--help`.
 )(models.evaluate)
+app.command()(ablate.ablate)
 app.command()(models.weights)
 app.command()(serve.serve)
 app.add_typer(data.app, name="data")

@@ -145,6 +145,10 @@ class FeatureStore(FeatureReader):
         _write_lines(self._index_path, lines)
         _write_lines(self._images_path, names)
 
+    def close(self) -> None:
+        """Lets another store have the folder; what was read stays readable."""
+        self._lock.close()
+
     def name_image(self, image_id: str, key: str, stamp: tuple[int, int] | None = None) -> None:
         """Remembers the content key of a dataset's image, so that training need not open it again.
 

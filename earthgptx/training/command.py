@@ -57,13 +57,22 @@ def train(
         KeyboardInterrupt: Ctrl-C; what was done so far is saved.
     """
     recipe = load_recipe(recipe_path, overrides)
-    folder = Path(recipe.runs) / recipe.name
+    trainer = trained(recipe, on_views=on_views)
+    return export(recipe, trainer.model, trainer.folder / "model")
+
+
+def trained(recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = lambda done, total: None) -> Trainer:
+    """A recipe's run at its end; nothing is exported yet."""
     trainer = build(recipe, on_views=on_views)
-    if trainer.resume():
-        _logger.info("%s goes on at step %d of %d.", folder, trainer.step, trainer.total_steps)
-    _write_settings(folder, recipe, trainer.step)
-    trainer.run()
-    return export(recipe, trainer.model, folder / "model")
+    try:
+        if trainer.resume():
+            _logger.info("%s goes on at step %d of %d.", trainer.folder, trainer.step, trainer.total_steps)
+        _write_settings(trainer.folder, recipe, trainer.step)
+        trainer.run()
+    except BaseException:
+        trainer.corpus.store.close()  # whoever goes on with another run may need its folder
+        raise
+    return trainer
 
 
 def export(recipe: TrainingRecipe, model: EarthGPTX, folder: Path) -> Path:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from earthgptx.data.instructions import MARK_FAMILIES, TASKS
 from earthgptx.data.orientation import NUM_ORIENTATIONS
 from earthgptx.errors import MalformedRecipe
+
+Made = TypeVar("Made")
 
 POLICIES = ("paper", "scratch")  # as in model.earthgptx.trainable_parameters
 
@@ -132,6 +135,20 @@ def load_recipe(path: Path, overrides: list[str]) -> TrainingRecipe:
     Raises:
         MalformedRecipe: no such file, no Python in it, no `recipe()`, an unknown name or a value of another type.
     """
+    return changed(made_by(path, "recipe", TrainingRecipe), overrides)
+
+
+def made_by(path: Path, function: str, kind: type[Made]) -> Made:
+    """What a function of a Python file returns.
+
+    Args:
+        path: of the file.
+        function: its name; it is called without arguments.
+        kind: of the value that is wanted.
+
+    Raises:
+        MalformedRecipe: no such file, no Python in it, no such function, or one that returns something else.
+    """
     if not path.is_file():
         raise MalformedRecipe(f"There is no recipe {path}.")
     spec = importlib.util.spec_from_file_location("earthgptx_recipe", path)
@@ -142,10 +159,19 @@ def load_recipe(path: Path, overrides: list[str]) -> TrainingRecipe:
         spec.loader.exec_module(module)
     except SyntaxError as error:
         raise MalformedRecipe(f"{path} is not Python: {error.msg} in line {error.lineno}.") from error
-    make = getattr(module, "recipe", None)
+    make = getattr(module, function, None)
     made = make() if callable(make) else None
-    if not isinstance(made, TrainingRecipe):
-        raise MalformedRecipe(f"{path} has no function recipe() that returns a TrainingRecipe.")
+    if not isinstance(made, kind):
+        raise MalformedRecipe(f"{path} has no function {function}() that returns a {kind.__name__}.")
+    return made
+
+
+def changed(recipe: TrainingRecipe, overrides: Sequence[str]) -> TrainingRecipe:
+    """A recipe with `name=value` changes, values in JSON.
+
+    Raises:
+        MalformedRecipe: an unknown name or a value of another type.
+    """
     known = {f.name for f in fields(TrainingRecipe)}
     for change in overrides:
         name, separator, text = change.partition("=")
@@ -153,8 +179,8 @@ def load_recipe(path: Path, overrides: list[str]) -> TrainingRecipe:
             raise MalformedRecipe(
                 f"--set {change}: there is no setting {name!r}; known are {', '.join(sorted(known))}."
             )
-        made = replace(made, **{name: _typed(name, text, getattr(made, name))})
-    return made
+        recipe = replace(recipe, **{name: _typed(name, text, getattr(recipe, name))})
+    return recipe
 
 
 def _typed(name: str, text: str, current: object) -> Any:
