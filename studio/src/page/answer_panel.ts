@@ -13,7 +13,7 @@ const FORMATS: readonly [ExportFormat, string][] = [["geojson", "GeoJSON"], ["pn
 export function answerPanel(root: HTMLElement, studio: Studio, announce: (text: string) => void): void {
   const list = element("ol", { class: "thread", "aria-labelledby": "answers-title", tabindex: 0 });
   const clear = button({
-    label: "Delete all answers about this scene", text: "Clear", look: "quiet",
+    label: "Clear all answers about this scene", text: "Clear", look: "quiet",
     onPress: () => { void studio.forgetAnswers(); },
   });
   root.append(element("div", { class: "row apart" }, element("h2", { id: "answers-title" }, "Answers"), clear), list);
@@ -153,14 +153,16 @@ function nodeOf(piece: Piece, studio: Studio): Node | string {
 function reference(number: number, studio: Studio, isShort: boolean): HTMLElement {
   const light = (): void => { studio.hover(number); };
   const dim = (): void => { studio.hover(null); };
+  const spot = numberSpot(number, colourOf(number));
+  if (!isShort) spot.setAttribute("aria-hidden", "true"); // or the number is said twice
   const made = element(
     "button",
     {
-      type: "button", class: "reference", "data-region": number, "aria-label": `Region ${number}`,
+      type: "button", class: "reference", "data-region": number, "aria-label": isShort ? `Region ${number}` : null,
       onmouseenter: light, onmouseleave: dim, onfocus: light, onblur: dim,
       onclick: () => { studio.drawing.select(studio.drawing.marks[number - 1]?.id ?? null); },
     },
-    numberSpot(number, colourOf(number)),
+    spot,
     isShort ? null : `Region ${number}`,
   );
   made.style.setProperty("--region", colourOf(number));

@@ -11,7 +11,7 @@ export function markPanel(root: HTMLElement, studio: Studio, reveal: (mark: Plac
   const rows = new Map<string, MarkRow>();
   const list = element("ol", { class: "marks", "aria-labelledby": "marks-title" });
   const none = element("p", { class: "none" }, "Choose a pen and draw on the scene, or ask about the whole of it.");
-  const clear = button({ label: "Remove all marks", text: "Clear", look: "quiet", onPress: () => { drawing.set([]); } });
+  const clear = button({ label: "Clear all marks", text: "Clear", look: "quiet", onPress: () => { drawing.set([]); } });
   const picker = element("input", {
     type: "file", id: "marks-file", class: "unseen", accept: ".geojson,.json,application/geo+json", tabindex: -1, "aria-hidden": "true",
     onchange: () => {

@@ -1,0 +1,187 @@
+"""What goes wrong around the page: hostile names, a token's way, scenes switched midway, a server that returns."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ui.conftest import PATIENCE, Running, running_server
+from tests.ui.rendered_scenes import RenderedScenes, ship_box
+from tests.ui.studio_page import StudioPage
+
+BOX = ship_box(0)
+# The controls that are seen and reach past the page; the suggestions are a row that scrolls.
+OUTSIDE = """() => [...document.querySelectorAll("button, input, select, textarea")]
+    .filter((control) => control.checkVisibility() && control.closest(".unseen, .tasks") === null)
+    .filter((control) => {
+        const { left, right } = control.getBoundingClientRect();
+        return left < 0 || right > innerWidth;
+    })
+    .map((control) => control.outerHTML.slice(0, 120))"""
+MARKUP = "<img src=x onerror=document.title=1>"
+
+
+def row(page: Any, name: str) -> Any:
+    """A scene's button in the list."""
+    return page.locator(".scenes button.scene", has_text=name)
+
+
+def test_an_answer_of_a_scene_that_was_left_is_not_shown(page: Any, server: Running, scenes: RenderedScenes):
+    studio = StudioPage(page)
+    studio.upload(scenes.infrared, "infrared")
+    studio.upload(scenes.optical, "optical")
+    server.model.seconds_a_word = 0.2
+    studio.ask("What is here?")
+    page.locator(".streaming .words:not(.waiting)").wait_for()
+    row(page, scenes.infrared.name).click()
+    page.locator(".scenes li.open", has_text=scenes.infrared.name).wait_for()
+    page.wait_for_timeout(1500)
+    assert page.locator(".streaming").count() == 0
+    assert page.locator(".thread .exports").count() == 0
+    assert page.locator(".thread").inner_text() == "Nothing asked yet."
+    assert page.locator("#send").is_visible()
+
+
+def test_markup_in_names_and_questions_is_text(page: Any, scenes: RenderedScenes, tmp_path: Path):
+    studio = StudioPage(page)
+    hostile = tmp_path / f"{MARKUP}.tif"
+    shutil.copy(scenes.optical, hostile)
+    page.set_input_files("#file", hostile)
+    page.locator(".scenes li.open").wait_for()
+    studio.take("Box")
+    studio.drag([BOX[:2], BOX[2:]])
+    page.get_by_label("Name of mark 1, a box").fill(MARKUP)
+    page.keyboard.press("Tab")
+    studio.ask(f"What is {MARKUP}?")
+    studio.wait_for_answers(1)
+    assert MARKUP in page.locator(".thread").inner_text()
+    assert MARKUP in page.locator(".scenes li.open").inner_text()
+    assert page.locator("img").count() == 0
+    assert page.title().startswith(MARKUP)
+
+
+def test_the_token_is_in_no_address_and_the_question_for_it_can_be_put_off(browser: Any, scenes: RenderedScenes):
+    token = "a-token-of-the-tests"
+    with running_server(token=token) as server:
+        context = browser.new_context()
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(server.address)
+        page.get_by_label("Token", exact=True).wait_for()
+        page.keyboard.press("Escape")
+        assert not page.locator("#lock").is_visible()
+        page.get_by_role("button", name="Enter the token").click()
+        page.get_by_label("Token", exact=True).fill("tökén €")
+        page.get_by_role("button", name="Unlock").click()
+        page.get_by_text("The server does not take this token.").wait_for()
+        page.get_by_label("Token", exact=True).fill(token)
+        page.keyboard.press("Enter")
+        studio = StudioPage(page, 640, 512)
+        studio.upload(scenes.infrared, "infrared")
+        studio.ask("What is here?")
+        studio.wait_for_answers(1)
+        with page.expect_download():
+            page.get_by_role("button", name="Export as PNG", exact=True).click()
+        assert len(asked) > 8
+        assert not [url for url in asked if token in url]
+        assert token not in page.content()
+        context.close()
+
+
+def test_the_picture_comes_back_with_the_server(browser: Any, scenes: RenderedScenes):
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    with running_server() as server:
+        page.goto(server.address)
+        studio = StudioPage(page)
+        studio.upload(scenes.optical, "optical")
+        context.route("**/tiles/**", lambda route: route.abort())
+        page.get_by_label("White level").fill("200")
+        page.get_by_text("Server gone").wait_for()
+        blank = studio.colour_at((500, 330))
+        context.unroute("**/tiles/**")
+        page.locator("#connection[data-state=ready]").wait_for(state="attached")
+        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(400)
+        assert studio.colour_at((500, 330)) != blank
+    context.close()
+
+
+def test_display_is_reset_where_one_looks_and_never_changes_another_scene(page: Any, scenes: RenderedScenes):
+    studio = StudioPage(page)
+    studio.upload(scenes.infrared, "infrared")
+    studio.upload(scenes.optical, "optical")
+    page.get_by_label("White level").fill("90")
+    row(page, scenes.infrared.name).click()  # before the level is taken over
+    page.wait_for_timeout(300)
+    assert page.get_by_label("White level").input_value() == "255"
+    row(page, scenes.optical.name).click()
+    page.get_by_role("button", name="Zoom in").click()
+    page.wait_for_timeout(400)
+    zoom = page.locator("#place").inner_text()
+    page.get_by_label("Red band").select_option("3")
+    assert page.locator(".bands legend").inner_text() == "Bands"
+    reset = page.get_by_role("button", name="Reset", exact=True)
+    reset.click()
+    page.wait_for_timeout(400)
+    assert page.get_by_label("Red band").input_value() == "1"
+    assert page.locator(".bands legend").inner_text() == "Bands (automatic)"
+    assert page.locator("#place").inner_text().split()[-1] == zoom.split()[-1]
+    assert reset.evaluate("button => document.activeElement === button")
+
+
+def test_the_toolbar_stays_in_reach_of_the_tab_key(page: Any, scenes: RenderedScenes):
+    studio = StudioPage(page)
+    studio.upload(scenes.optical, "optical")
+    page.locator("#map").focus()
+    page.keyboard.press("p")
+    page.keyboard.press("Enter")
+    undo = page.get_by_role("button", name="Undo", exact=True)
+    undo.focus()
+    page.keyboard.press("Enter")
+    assert studio.kinds() == []
+    assert undo.evaluate("button => document.activeElement === button")
+    page.locator("#map").focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('#toolbar') !== null")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('#zoombar') !== null")
+
+
+def test_every_object_address_is_given_back(page: Any, scenes: RenderedScenes):
+    page.evaluate("""() => {
+        window.alive = new Set();
+        const [make, drop] = [URL.createObjectURL, URL.revokeObjectURL];
+        URL.createObjectURL = (blob) => { const made = make.call(URL, blob); window.alive.add(made); return made; };
+        URL.revokeObjectURL = (address) => { window.alive.delete(address); drop.call(URL, address); };
+    }""")
+    studio = StudioPage(page)
+    studio.upload(scenes.optical, "optical")
+    studio.ask("What is here?")
+    studio.wait_for_answers(1)
+    with page.expect_download():
+        page.get_by_role("button", name="Export as JSON", exact=True).click()
+    page.wait_for_function("() => window.alive.size === 0", timeout=15_000)
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_nothing_is_cut_off_on_narrow_pages(page: Any, scenes: RenderedScenes, width: int):
+    studio = StudioPage(page)
+    studio.upload(scenes.optical, "optical")
+    page.set_viewport_size({"width": width, "height": 844})
+    page.locator("#map").focus()
+    page.keyboard.press("g")
+    page.keyboard.press("Enter")
+    page.keyboard.press("v")
+    page.keyboard.press(".")
+    for tab in ("Marks 1", "Scenes", "Display", "Ask"):
+        page.get_by_role("navigation").get_by_role("button", name=tab, exact=True).click()
+        outside = page.evaluate(OUTSIDE)
+        assert outside == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
