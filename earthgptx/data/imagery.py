@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from earthgptx.data.picture_file import is_picture, read_picture
 from earthgptx.data.raster_file import Raster, read_georeference, read_raster
+from earthgptx.data.remote_file import exists, is_file, size_of, url_of
 from earthgptx.data.sensors import SENSORS, check_sensor, guess_from_pixels, guess_from_words
 from earthgptx.data.stretch import Stretch, fit_stretch
 from earthgptx.errors import EmptyImagery, UnreadableImagery
@@ -142,11 +143,11 @@ class Scene:
 
 def check_file(path: Path) -> None:
     """Raise UnreadableImagery unless `path` is a file with something in it."""
-    if not path.exists():
-        raise UnreadableImagery(f"There is no file {path}.")
-    if not path.is_file():
-        raise UnreadableImagery(f"{path} is a folder, not an image file.")
-    if path.stat().st_size == 0:
+    if not exists(path):
+        raise UnreadableImagery(f"There is no file {url_of(path) or path}.")
+    if not is_file(path):
+        raise UnreadableImagery(f"{url_of(path) or path} is a folder, not an image file.")
+    if size_of(path) == 0:
         raise UnreadableImagery(f"{path.name} is empty: it holds 0 bytes.")
 
 

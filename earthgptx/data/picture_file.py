@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
+from earthgptx.data.remote_file import open_binary
 from earthgptx.errors import ImageTooLarge, UnreadableImagery
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -39,7 +40,7 @@ class Picture:
 
 def is_picture(path: Path) -> bool:
     """True for a JPEG or an 8-bit PNG, told by the first bytes and never by the name's ending."""
-    with path.open("rb") as stream:
+    with open_binary(path) as stream:
         head = stream.read(26)
     if head.startswith(_JPEG_SIGNATURE):
         return True
@@ -66,7 +67,7 @@ def read_picture(path: Path, *, max_pixels: int) -> Picture:
         ImageTooLarge: more pixels than `max_pixels`, judged by the header.
         UnreadableImagery: a damaged or truncated file.
     """
-    with path.open("rb") as stream:
+    with open_binary(path) as stream:
         return _picture(_decoded(stream, path.name, max_pixels))
 
 
@@ -87,7 +88,7 @@ def read_mask(stream: BinaryIO, name: str, *, max_pixels: int) -> NDArray[np.boo
 
 def orientation_of(path: Path) -> int:
     """The EXIF orientation 1..8 of a PNG or JPEG, read from its header; 1 for every other file."""
-    with path.open("rb") as stream:
+    with open_binary(path) as stream:
         head = stream.read(8)
         if head != _PNG_SIGNATURE and not head.startswith(_JPEG_SIGNATURE):
             return 1
@@ -105,7 +106,7 @@ def picture_size(path: Path) -> tuple[int, int]:
         UnreadableImagery: a damaged header, or another format.
     """
     try:
-        with path.open("rb") as stream:
+        with open_binary(path) as stream:
             image = _header(stream)
             # Without an EXIF chunk before the pixels Pillow would decode a whole PNG to look for one behind them.
             is_tagged = isinstance(image, JpegImageFile) or "exif" in image.info

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from earthgptx.data.picture_file import check_pixel_count, orientation_of
 from earthgptx.data.raster_bands import choose_bands, declared_valid, padded_with_zeros, read_values
+from earthgptx.data.remote_file import exists, open_binary, size_of
 from earthgptx.data.sensors import guess_from_pixels, guess_from_words, looks_like_decibels
 from earthgptx.errors import UnreadableImagery
 
@@ -133,8 +134,8 @@ def raster_place(path: Path) -> Georeference | None:
 
 def read_georeference(path: Path) -> Georeference | None:
     """The place on the map of a picture with a world file or an .aux.xml beside it; None without."""
-    has_sidecar = any(path.with_suffix(ending).exists() for ending in _SIDECARS)
-    if not has_sidecar and not path.with_name(path.name + ".aux.xml").exists():
+    has_sidecar = any(exists(path.with_suffix(ending)) for ending in _SIDECARS)
+    if not has_sidecar and not exists(path.with_name(path.name + ".aux.xml")):
         return None
     with opened(path) as dataset:
         return georeference_of(dataset, [])
@@ -157,7 +158,7 @@ def opened(path: Path) -> Iterator[DatasetReader]:
             with rasterio.open(path, driver=driver) as dataset:
                 yield dataset
     except RasterioError as problem:
-        size = path.stat().st_size
+        size = size_of(path)
         raise UnreadableImagery(
             f"{path.name} is damaged or cut short and cannot be decoded as {driver} ({size:,} bytes)."
         ) from problem
@@ -169,7 +170,7 @@ def _driver(path: Path) -> str:
     Raises:
         UnreadableImagery: the bytes are text, or of no known format.
     """
-    with path.open("rb") as stream:
+    with open_binary(path) as stream:
         head = stream.read(512)
     for signature, driver in _DRIVERS:
         if head.startswith(signature):
