@@ -169,6 +169,7 @@ BAD_ARGUMENTS: list[tuple[list[str], list[str]]] = [
     (["--seed", str(10**22), "What?"], ["seed"]),
     (["--max-new-tokens", "0", "What?"], ["max-new-tokens"]),
     (["--box", "1,2,3,4"], ["question"]),
+    (["--view", "birds", "What?"], ["birds", "overview"]),
     (["--save", "out.txt", "What?"], ["out.txt", ".png"]),
     (["--save", "no/such/folder/out.png", "What?"], ["folder"]),
     (["--geojson", "no/such/folder/out.geojson", "What?"], ["folder"]),

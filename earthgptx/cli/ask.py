@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -18,12 +18,14 @@ from typer.core import TyperCommand
 from earthgptx.cli import speaking
 
 if TYPE_CHECKING:
-    from earthgptx.data.imagery import Scene
-    from earthgptx.inference.answer import Answer
+    from earthgptx.geo.big_scene import BigScene
+    from earthgptx.geo.scene_answer import SceneAnswer
+    from earthgptx.geo.windows import View
     from earthgptx.shapes import Mark
 
 LARGEST_SEED = 2**63 - 1  # what a random generator of torch takes
 TEMPERATURES = (0.01, 10.0)  # below, numbers overflow; above, every word is as likely as any other
+VIEWS = ("auto", "zoom", "overview")
 MARK_OPTIONS = ("box", "point", "circle", "ellipse", "polygon", "scribble", "marks")
 
 
@@ -42,7 +44,7 @@ class MarksInOrder(TyperCommand):
 
 def ask(
     ctx: typer.Context,
-    image: Annotated[Path, typer.Argument(help="PNG, JPEG, TIFF or GeoTIFF, of any bit depth.")],
+    image: Annotated[Path, typer.Argument(help="PNG, JPEG, TIFF or GeoTIFF (best: a COG), of any size.")],
     question: Annotated[str, typer.Argument(help="In plain language; <Region 2> names the second mark.")],
     sensor: Annotated[str, typer.Option(help="optical, sar, infrared, or auto to guess.")] = "auto",
     box: Annotated[list[str] | None, typer.Option(metavar="X0,Y0,X1,Y1", help="A box, in pixels.")] = None,
@@ -53,8 +55,9 @@ def ask(
     scribble: Annotated[list[str] | None, typer.Option(metavar="X,Y,X,Y,...", help="A stroke.")] = None,
     marks: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="GeoJSON: degrees if the image is georeferenced, else pixels."),
+        typer.Option(metavar="FILE", help="GeoJSON, GeoPackage, ...: degrees or the file's own system, else pixels."),
     ] = None,
+    view: Annotated[str, typer.Option(help="What is seen around marks: auto, zoom or overview.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON and nothing else.")] = False,
     save: Annotated[Path | None, typer.Option(help="Write the annotated picture here.")] = None,
     geojson: Annotated[Path | None, typer.Option(help="Write marks and masks as GeoJSON here.")] = None,
@@ -68,35 +71,39 @@ def ask(
 
     Marks can be repeated and mixed; they are numbered from 1 in the order given.
 
+    An image of more than 1,024 pixels a side is never read whole: each mark is seen in a window four times its size (at
+    least 512 pixels), near marks together, and one answer comes back. Without marks, and for questions about "the
+    whole image" or "overall", the image is seen reduced; so it is with --view overview.
+
     Example: earthgptx ask port.tif --sensor sar --box 40,60,90,120 --point 200,31
     "What is in each marked region?" --save port.png --geojson port.geojson
     """
-    from earthgptx.data.imagery import Scene
-    from earthgptx.inference.questions import check_marks, check_question
+    from earthgptx.geo.big_scene import BigScene
+    from earthgptx.geo.scene_asking import plan_question
 
     speaking.check_outputs(save=save, geojson=geojson)
     coolest, hottest = TEMPERATURES
     if temperature != 0 and not coolest <= temperature <= hottest:
         speaking.refuse(f"The temperature must be 0 or a number from {coolest:g} to {hottest:g}, not {temperature:g}.")
-    scene = Scene.open(image, sensor=sensor)
+    if view not in VIEWS:
+        speaking.refuse(f'There is no view "{view}"; there are {", ".join(VIEWS)}.')
+    scene = BigScene.open(image, sensor=sensor)
+    notes = list(scene.notes)
     # Everything that can be wrong with the input is found before the model is loaded.
-    drawn = check_marks(_drawn_marks(ctx, scene), width=scene.width, height=scene.height)
-    check_question(question, len(drawn))
+    drawn = _drawn_marks(ctx, scene, notes)
+    plan = plan_question(scene, question, drawn, view=cast("View", view))
 
     from earthgptx.inference.loading import load
 
     streams = speaking.is_terminal() and not as_json
-    if not as_json:
-        for note in scene.notes:
-            speaking.complain(note)
-    session = load(model, device=device).look(scene)
-    answer = session.ask(
-        question,
-        drawn,
+    for note in [] if as_json else notes:
+        speaking.complain(note)
+    answer = plan.answer(
+        load(model, device=device),
         max_new_tokens=max_new_tokens,
         temperature=temperature,
         seed=seed,
-        stream=_write_words if streams else None,
+        on_text=_write_words if streams else None,
     )
     if as_json:
         typer.echo(json.dumps(answer.to_json(), allow_nan=False))
@@ -108,16 +115,17 @@ def ask(
         geojson.write_text(json.dumps(answer.to_geojson(), allow_nan=False), encoding="utf-8")
 
 
-def _drawn_marks(ctx: typer.Context, scene: Scene) -> list[Mark]:
+def _drawn_marks(ctx: typer.Context, scene: BigScene, notes: list[str]) -> list[Mark]:
     """The marks of all options in the order in which they were typed; a file's marks stand where it stood."""
-    from earthgptx.inference.marks_file import read_marks
+    from earthgptx.geo.scene_marks import read_marks
     from earthgptx.shapes import parse_mark
 
     values = {name: iter(ctx.params[name] or ()) for name in MARK_OPTIONS}
     marks: list[Mark] = []
     for name in ctx.meta["mark_order"]:
         value = next(values[name])
-        marks.extend(read_marks(Path(value), scene) if name == "marks" else [parse_mark(name, value)])
+        is_file = name == "marks"
+        marks.extend(read_marks(Path(value), scene, on_note=notes.append) if is_file else [parse_mark(name, value)])
     return marks
 
 
@@ -129,7 +137,7 @@ def _write_words(piece: str) -> None:
     sys.stdout.flush()
 
 
-def _show_answer(answer: Answer, *, was_streamed: bool) -> None:
+def _show_answer(answer: SceneAnswer, *, was_streamed: bool) -> None:
     """The words, and on a terminal a table of regions under them."""
     typer.echo("" if was_streamed else answer.words)
     if not speaking.is_terminal() or not (answer.regions or answer.masks):
@@ -137,9 +145,10 @@ def _show_answer(answer: Answer, *, was_streamed: bool) -> None:
     table = Table("region", "mark", "label", "confidence", "mask")
     for region in answer.regions:
         confidence = f"{region.confidence:.0%}" if region.label else ""
-        area = "" if region.mask is None else f"{int(region.mask.sum()):,} px"
+        area = "" if region.mask is None else f"{region.mask.in_scene(answer.scene).area:,} px"
         table.add_row(str(region.number), region.mark.kind, region.label, confidence, area)
     for mask in answer.masks:
         if mask.region is None:
-            table.add_row("", "", mask.phrase or "", f"{mask.confidence:.0%}", f"{int(mask.array.sum()):,} px")
+            area = f"{mask.in_scene(answer.scene).area:,} px"
+            table.add_row("", "", mask.phrase or "", f"{mask.confidence:.0%}", area)
     Console(markup=False).print(table)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from earthgptx.data.georeference import Georeference
 from earthgptx.data.imagery import Scene, check_file, stretching_note
-from earthgptx.data.picture_file import is_picture, orientation_of, picture_size
+from earthgptx.data.picture_file import check_pixel_count, is_picture, orientation_of, picture_size
 from earthgptx.data.raster_bands import (
     Excerpt,
     ShownBands,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
 HELD_PIXELS = 16_000_000  # a smaller scene is decoded once and kept (48 MB), exactly as `Scene.open` shows it
+MOST_PICTURE_PIXELS = 200_000_000  # of a PNG or JPEG: it has no tiles, so that a window takes much of it
 _LARGEST_BLOCK = 256_000_000  # bytes that must be decoded to reach one pixel
 _SAMPLES_A_SIDE, _SAMPLE_SIDE = 8, 256  # windows at full resolution from which the stretch is worked out
 _OVERVIEW_SIDE = 2048
@@ -85,14 +86,19 @@ class BigScene:
         Raises:
             UnreadableImagery: no such file, not an image, damaged, a band it does not have, or stored in one piece
                 so large that no window of it can be read by itself.
-            ImageTooLarge: a large picture that must be turned upright, which takes all of it.
+            ImageTooLarge: a PNG or JPEG of more than 200 million pixels, which cannot be read by windows, or a large
+                one that must be turned upright, which takes all of it.
             EmptyImagery: not one valid pixel.
             UnknownSensor: a sensor that is not in SENSORS.
         """
         path = Path(path)
         check_sensor(sensor)
         check_file(path)
-        width, height = picture_size(path) if is_picture(path) else raster_size(path)
+        if is_picture(path):
+            width, height = picture_size(path)
+            check_pixel_count(path.name, width=width, height=height, max_pixels=MOST_PICTURE_PIXELS)
+        else:
+            width, height = raster_size(path)
         if width * height <= HELD_PIXELS or orientation_of(path) > 1:
             scene = Scene.open(path, sensor=sensor, bands=bands, max_pixels=4 * HELD_PIXELS)
             return cls(path, scene.width, scene.height, scene.sensor, scene.georeference, scene.notes, held=scene)

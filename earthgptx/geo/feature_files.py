@@ -7,6 +7,7 @@ features with a sentence that says why. Nothing here knows a scene.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from earthgptx.geo.feature import DEPTHS, Feature, FeatureFile, positions_of, re
 from earthgptx.geo.vector_files import read_vectors
 
 GEOJSON_ENDINGS = (".geojson", ".json")
+_MOST_DIGITS = 300  # of a whole number; a float holds 308
 
 
 def read_features(path: Path) -> FeatureFile:
@@ -35,12 +37,17 @@ def read_features(path: Path) -> FeatureFile:
 
 def _read_geojson(path: Path) -> FeatureFile:
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"), parse_int=_whole_number)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise MalformedRegions(f"{path.name} is not JSON: {error}.") from error
     except RecursionError as error:
         raise MalformedRegions(f"{path.name} is nested too deeply to be GeoJSON.") from error
     return features_of(content, path.name)
+
+
+def _whole_number(digits: str) -> int | float:
+    """A number as JSON has it; one that no float could hold is infinite."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
 
 
 def features_of(content: Any, name: str) -> FeatureFile:
@@ -73,11 +80,16 @@ def _items(content: Any, name: str) -> list[Any]:
 
 
 def _feature(item: Any, number: int) -> Feature:
-    if not isinstance(item, dict) or item.get("type") != "Feature":
+    kind = item.get("type") if isinstance(item, dict) else None
+    if kind in DEPTHS and "coordinates" in item:  # a bare geometry among the features
+        return Feature(number, None, item)
+    if kind != "Feature":
         return Feature(number, None, None, problem=f"It is no GeoJSON Feature but {str(item)[:40]!r}.")
     identity = item.get("id")
     if isinstance(identity, bool) or not isinstance(identity, str | int | float):
         identity = None
+    elif isinstance(identity, float) and not math.isfinite(identity):
+        identity = None  # JSON has no such number, and could not be written with it
     properties = item.get("properties")
     geometry = item.get("geometry")
     return Feature(

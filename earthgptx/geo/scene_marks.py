@@ -6,6 +6,7 @@ one of them is wrong with the question, so that it is refused by its feature's n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from earthgptx.inference.questions import MAX_MARKS
 from earthgptx.shapes import Mark, check_mark, mark_from_geojson_geometry
 
 
-def read_marks(path: Path, scene: BigScene) -> tuple[Mark, ...]:
+def read_marks(path: Path, scene: BigScene, *, on_note: Callable[[str], None] | None = None) -> tuple[Mark, ...]:
     """Reads GeoJSON, GeoPackage, FlatGeobuf, a shapefile or GeoParquet as marks.
 
     GeoJSON is in WGS84 (RFC 7946) unless its ``crs`` member says otherwise; the others say what they are in. Without
@@ -30,6 +31,7 @@ def read_marks(path: Path, scene: BigScene) -> tuple[Mark, ...]:
     Args:
         path: the file.
         scene: what the marks are drawn on.
+        on_note: told what is unusual about the file but can be read all the same, one sentence each.
 
     Raises:
         MalformedRegions: no such file, not what its ending says, or an unknown reference system.
@@ -37,7 +39,11 @@ def read_marks(path: Path, scene: BigScene) -> tuple[Mark, ...]:
         TooManyMarks: more than one question carries.
         MissingExtra: another format than GeoJSON, and the extra `geo` is not installed.
     """
-    return _marks(read_features(path), scene, path.name)
+    file = read_features(path)
+    if on_note is not None:
+        for note in file.notes:
+            on_note(note)
+    return _marks(file, scene, path.name)
 
 
 def marks_of(content: Any, scene: BigScene, *, name: str) -> tuple[Mark, ...]:
