@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from earthgptx.model.weights.checkpoint import save_trained
+from earthgptx.serving.shelf import Shelf
 from tests.serving.conftest import ASK, upload
 from tests.test_cli import refused, run
 from tests.tiny_model import tiny_model
@@ -62,7 +63,7 @@ def test_a_server_lives_and_ends(environment: dict[str, str]):
     finally:
         process.kill()
     assert process.returncode in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
-    assert list(Path(environment["EARTHGPTX_DATA"]).iterdir()) == []
+    assert [one.name for one in Path(environment["EARTHGPTX_DATA"], "scenes").iterdir()] == [scene]  # for the next one
     greeting, *lines = log.splitlines()
     assert address in greeting
     asked = [line for line in map(json.loads, lines) if line.get("path") == f"/scenes/{scene}/ask"]
@@ -83,6 +84,16 @@ def test_settings_that_cannot_work_are_refused_at_once(
 ):
     monkeypatch.setenv(f"EARTHGPTX_{name}", value)
     refused(run("serve"), words)
+
+
+def test_a_folder_of_another_server_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, environment: dict[str, str]
+):
+    monkeypatch.setenv("EARTHGPTX_MODEL", environment["EARTHGPTX_MODEL"])
+    monkeypatch.setenv("EARTHGPTX_DATA", str(tmp_path / "shared"))
+    other = Shelf(tmp_path / "shared")
+    refused(run("serve"), "a folder of its own")
+    other.close()
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch):

@@ -24,12 +24,15 @@ def serve() -> None:
         raise MissingExtra(f"The server needs {error.name}: pip install 'earthgptx[serve]'.") from error
     from earthgptx.inference.loading import check_device, checkpoint_folder, load
     from earthgptx.serving.settings import Settings
+    from earthgptx.serving.shelf import Shelf
     from earthgptx.serving.watch import log_as_json
 
     settings = Settings.read(os.environ)
     # What can be known to be wrong is said now; the weights are read while the server listens already.
     check_device(settings.device)
     checkpoint_folder(settings.model)
+    if settings.data is not None:
+        Shelf(settings.data).close()  # another server may have it
     app = create_app(settings, lambda: load(settings.model, device=settings.device))
     complain(f"EarthGPT-X listens on http://{settings.host}:{settings.port}/ (Ctrl-C ends it).")
     log_as_json()

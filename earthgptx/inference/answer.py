@@ -80,6 +80,8 @@ class Answer:
         text: the model's own words, ``<p>`` and ``<pix>`` tokens included; `words` is the same for people.
         regions: one a mark, in the order given.
         masks: one a ``<pix>`` of the text, in order.
+        num_prompt_tokens: read for it: image, marks and dialogue; not kept by `to_json`.
+        num_answer_tokens: written; not kept by `to_json`.
     """
 
     scene: Scene
@@ -87,6 +89,8 @@ class Answer:
     text: str
     regions: tuple[AnsweredRegion, ...]
     masks: tuple[AnsweredMask, ...]
+    num_prompt_tokens: int = 0
+    num_answer_tokens: int = 0
 
     @property
     def words(self) -> str:

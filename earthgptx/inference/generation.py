@@ -67,6 +67,7 @@ class Generated:
         token_probabilities: with which each was chosen.
         masks: one (H, W) boolean map a `<pix>`, at the scene's size.
         mask_scores: mean probability inside each mask, 0 for an empty one.
+        num_prompt_tokens: of image, marks and dialogue, that the language model read before.
     """
 
     text: str
@@ -74,6 +75,7 @@ class Generated:
     token_probabilities: tuple[float, ...]
     masks: tuple[np.ndarray, ...]
     mask_scores: tuple[float, ...]
+    num_prompt_tokens: int = 0
 
 
 @dataclass
@@ -150,8 +152,8 @@ class Generator:
             on_text: told (request, piece of text) as text is generated.
             is_stopped: asked of each request before each word whether nobody waits for the rest of it: what it has
                 said by then is its answer, without masks, and a batch in which all are stopped ends.
-            num_beams: 1 writes word by word; more follow so many answers at once and keep the likeliest whole one,
-                which is told to `on_text` at its end. Temperature and seed have no say then, nor has `is_stopped`.
+            num_beams: 1 writes word by word; more follow so many answers at once and give the one that agrees most
+                with all, which is told to `on_text` at its end. Temperature, seed and `is_stopped` have no say then.
 
         Raises:
             QuestionTooLong: a dialogue and its answer would not fit the language model's positions.
@@ -176,8 +178,9 @@ class Generator:
                 token_probabilities=tuple(row.probabilities),
                 masks=tuple(mask for mask, _ in drawn),
                 mask_scores=tuple(score for _, score in drawn),
+                num_prompt_tokens=len(one.dialogue.token_ids),
             )
-            for row, drawn in zip(rows, masks, strict=True)
+            for row, one, drawn in zip(rows, encoded, masks, strict=True)
         ]
 
     def _encode(self, request: Request, max_new_tokens: int) -> Encoded:
@@ -264,7 +267,7 @@ class Generator:
     def _search(
         self, embeddings: Tensor, present: Tensor, max_new_tokens: int, num_beams: int, on_text: OnText | None
     ) -> list[_Row]:
-        """The likeliest whole answers."""
+        """Answers that agree most with all that were followed."""
         words = self.processor.vocabulary
         found = beam_search(
             self.model.language,

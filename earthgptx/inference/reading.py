@@ -42,7 +42,15 @@ def read_answer(scene: Scene, question: str, marks: Sequence[Mark], generated: G
         )
         for number, mark in enumerate(marks, start=1)
     )
-    return Answer(scene=scene, question=question, text=generated.text, regions=regions, masks=masks)
+    return Answer(
+        scene=scene,
+        question=question,
+        text=generated.text,
+        regions=regions,
+        masks=masks,
+        num_prompt_tokens=generated.num_prompt_tokens,
+        num_answer_tokens=len(generated.token_texts),
+    )
 
 
 def label_confidence(region: RegionAnswer, generated: Generated) -> float:

@@ -57,6 +57,8 @@ def create_app(settings: Settings, load: Callable[[], Assistant]) -> FastAPI:
         metrics.gauge("queue_length", "Questions that wait.", lambda: worker.num_waiting)
         metrics.gauge("scenes", "Scenes kept.", lambda: len(scenes))
         app.state.serving = Serving(settings, scenes, worker, metrics)
+        for stored in scenes.all():  # those that an earlier process kept
+            worker.know(stored.id)
         worker.start()
         sweeper = asyncio.create_task(_sweep(scenes))
         try:

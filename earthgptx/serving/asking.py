@@ -9,20 +9,27 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 from fastapi import Request
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from earthgptx.data.imagery import Scene
 from earthgptx.errors import MalformedMark, TooManyMarks, UnknownDialogue
+from earthgptx.geo import scene_marks
+from earthgptx.geo.big_scene import BigScene
+from earthgptx.geo.scene_asking import plan_question
 from earthgptx.inference.assistant import Conversation
 from earthgptx.inference.marks_file import marks_of
 from earthgptx.inference.questions import MAX_MARKS
 from earthgptx.processing.answers import without_tokens
 from earthgptx.serving.failures import ClientGone, body_of
-from earthgptx.serving.scenes import StoredScene
-from earthgptx.serving.worker import Answered, Event, Failed, Job, Sampling, Word, Worker
+from earthgptx.serving.jobs import Answered, Event, Failed, Job, Sampling, Usage, Word
+from earthgptx.serving.stored import StoredScene
+from earthgptx.serving.worker import Worker
 from earthgptx.shapes import Mark, mark_from_json
 
 SECONDS_BETWEEN_SIGNS = 1.0  # after which a listener is asked whether it is still there
@@ -37,16 +44,23 @@ class Asked:
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Word | Failed | dict[str, Any]] = asyncio.Queue()
         self.job: Job | None = None
+        self.usage = Usage()
 
     def hear(self, event: Event) -> None:
         """Called on the model's thread: keeps an answer, and hands the event to the event loop."""
         told: Word | Failed | dict[str, Any]
         if isinstance(event, Answered):
+            self.usage = event.usage
             told = self._stored.record(self._dialogue, event.answer, event.conversation)
         else:
             told = event
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the loop was closed: nobody is left to be told
             self._loop.call_soon_threadsafe(self._events.put_nowait, told)
+
+    def stop(self) -> None:
+        """Nobody listens any more."""
+        if self.job is not None:
+            self.job.stop()
 
     async def events(self, request: Request) -> AsyncIterator[Word | Failed | dict[str, Any] | None]:
         """Words, then an answer or a failure; None now and then while nothing happens.
@@ -70,8 +84,7 @@ class Asked:
                 if not isinstance(event, Word):
                     return
         finally:
-            if self.job is not None:
-                self.job.stop()
+            self.stop()
 
     async def result(self, request: Request) -> dict[str, Any]:
         """The answer.
@@ -103,6 +116,27 @@ class Asked:
                         yield sse(answer, "answer")
         except ClientGone:
             return
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events whose end is told, also when the client left before the first of them was made.
+
+    Args:
+        events: what is sent.
+        on_end: called once the response is over, whichever way.
+    """
+
+    def __init__(self, events: AsyncIterator[bytes], on_end: Callable[[], None]) -> None:
+        # The header tells nginx not to gather the words.
+        super().__init__(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        self._on_end = on_end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the events."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._on_end()
 
 
 def sse(content: object, event: str | None = None) -> bytes:
@@ -139,12 +173,12 @@ def submit(
         QueueFull, ModelNotReady: come again later.
         EarthGPTXError: one of those of `Conversation.asked`.
     """
-    if dialogue is not None and dialogue not in stored.dialogues:
+    if dialogue is not None and not stored.has_dialogue(dialogue):
         raise UnknownDialogue(f"Scene {stored.id} has no session {dialogue[:40]!r}: it was removed, or never there.")
     worker.check_ready()
     name = dialogue or secrets.token_hex(8)
     before = conversation or stored.conversation(name)
-    before.asked(text, marks, stored.scene)
+    _check(text, marks, stored.scene, before)
     asked = Asked(stored, name)
     asked.job = Job(
         scene_id=stored.id,
@@ -161,7 +195,15 @@ def submit(
     return asked
 
 
-def read_marks(content: list[Any] | dict[str, Any], coordinates: str, scene: Scene) -> tuple[Mark, ...]:
+def _check(text: str, marks: tuple[Mark, ...], scene: Scene | BigScene, before: Conversation) -> None:
+    """Refuses what could not be asked, before it waits for the model."""
+    if isinstance(scene, BigScene):
+        plan_question(scene, text, marks, conversation=before)
+    else:
+        before.asked(text, marks, scene)
+
+
+def read_marks(content: list[Any] | dict[str, Any], coordinates: str, scene: Scene | BigScene) -> tuple[Mark, ...]:
     """The marks of a request: a list as `Mark.to_json` gives them, or GeoJSON.
 
     Args:
@@ -172,7 +214,7 @@ def read_marks(content: list[Any] | dict[str, Any], coordinates: str, scene: Sce
     Raises:
         MalformedMark, MarkOutsideImage, TooManyMarks: they cannot be used.
     """
-    num_marks = len(content) if isinstance(content, list) else len(content.get("features") or ())
+    num_marks = len(content) if isinstance(content, list) else _num_features(content)
     if num_marks > MAX_MARKS:  # before each of them is drawn
         raise TooManyMarks(f"{num_marks:,} marks were given; one question carries at most {MAX_MARKS}.")
     if not content:
@@ -183,7 +225,24 @@ def read_marks(content: list[Any] | dict[str, Any], coordinates: str, scene: Sce
         return tuple(mark_from_json(mark) for mark in content)
     if content.get("type") == "FeatureCollection" and content.get("features") == []:
         return ()
-    return marks_of(_stating(content, coordinates), scene, name="The marks")
+    stated = _stating(content, coordinates)
+    if isinstance(scene, BigScene):
+        return scene_marks.marks_of(stated, scene, name="The marks")
+    return marks_of(stated, scene, name="The marks")
+
+
+def _num_features(content: dict[str, Any]) -> int:
+    """Features of a collection, those of collections in it too."""
+    waiting: list[Any] = [content]
+    num_features = 0
+    while waiting:
+        one = waiting.pop()
+        members = one.get("features") if isinstance(one, dict) else None
+        if isinstance(members, list):
+            waiting += members
+        else:
+            num_features += 1
+    return num_features
 
 
 def _stating(content: Any, coordinates: str) -> Any:

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from earthgptx.data.imagery import Scene
+from earthgptx.geo.big_scene import BigScene
 from earthgptx.inference.questions import check_marks
 from earthgptx.serving.asking import read_marks
 from earthgptx.serving.schemas import MARKS_EXAMPLE, REFUSALS, Coordinates, Marks
@@ -42,6 +43,6 @@ async def place_marks(scene_id: str, body: PlaceBody, serving: TheServing) -> An
     return JSONResponse({"marks": [mark.to_json() for mark in placed]})
 
 
-def _placed(body: PlaceBody, scene: Scene) -> tuple[Mark, ...]:
+def _placed(body: PlaceBody, scene: Scene | BigScene) -> tuple[Mark, ...]:
     marks = read_marks(body.marks, body.coordinates, scene)
     return check_marks(marks, width=scene.width, height=scene.height)

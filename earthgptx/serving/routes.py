@@ -10,21 +10,20 @@ from typing import Annotated, Any, BinaryIO
 
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 from PIL import Image
 from pydantic import ValidationError
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
 import earthgptx
 from earthgptx.data.phrasing import usual
 from earthgptx.data.sensors import SENSORS, check_sensor
 from earthgptx.errors import MalformedRequest, UnknownAnswer
-from earthgptx.inference.answer import Answer
+from earthgptx.geo.scene_answer import SceneMask
 from earthgptx.inference.questions import MAX_MARKS, MAX_QUESTION_CHARACTERS
-from earthgptx.serving.asking import read_marks, submit
+from earthgptx.serving.asking import EventStream, read_marks, submit
 from earthgptx.serving.failures import request_id_of
 from earthgptx.serving.pyramid import png
-from earthgptx.serving.scenes import StoredScene
 from earthgptx.serving.schemas import (
     REFUSALS,
     AnswerBody,
@@ -35,7 +34,9 @@ from earthgptx.serving.schemas import (
     ScenesBody,
     content,
 )
-from earthgptx.serving.state import TheServing
+from earthgptx.serving.state import Serving, TheServing
+from earthgptx.serving.stored import StoredScene
+from earthgptx.shapes import Box
 
 router = APIRouter(responses=REFUSALS)
 
@@ -118,18 +119,11 @@ async def add_scene(request: Request, serving: TheServing) -> dict[str, Any]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         by_path = await _parsed(request)
-        stored = await asyncio.to_thread(serving.scenes.add_path, by_path.path, sensor=check_sensor(by_path.sensor))
+        sensor = check_sensor(by_path.sensor)
+        stored = await serving.open_scene(lambda: serving.scenes.add_path(by_path.path, sensor=sensor))
     elif kind == "multipart/form-data":
-        async with request.form(max_files=1, max_fields=4) as form:
-            file, sensor = form.get("file"), form.get("sensor", "auto")
-            if not isinstance(file, UploadFile) or not isinstance(sensor, str):
-                raise MalformedRequest("The form needs the field 'file' with an image, and may have 'sensor'.")
-            stored = await asyncio.to_thread(
-                serving.scenes.add_upload,
-                file.filename or "scene",
-                lambda path: copy_to(path, file.file),
-                sensor=check_sensor(sensor),
-            )
+        async with serving.uploads, request.form(max_files=1, max_fields=4) as form:
+            stored = await _add_upload(form, serving)
     else:
         raise MalformedRequest(
             f"A scene is sent as multipart/form-data, or named as application/json, not {kind[:80] or 'nothing'!r}."
@@ -158,7 +152,7 @@ def remove_scene(scene_id: str, serving: TheServing) -> Response:
 
 
 @router.get("/scenes/{scene_id}/tiles/{z}/{x}/{y}.png", responses=PICTURE, response_class=Response)
-def tile(
+def get_tile(
     scene_id: str,
     z: int,
     x: int,
@@ -172,15 +166,15 @@ def tile(
     if low >= high:
         raise MalformedRequest(f"low must be below high, but {low:g} is not below {high:g}.")
     stored = serving.scenes.get(scene_id)
-    pyramid = stored.pyramid if bands is None else stored.display(_bands(bands))
-    picture = pyramid.tile(z, x, y, low=low, high=high)
-    return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+    picture = stored.picture if bands is None else stored.display(_bands(bands))
+    tile = picture.tile(z, x, y, low=low, high=high)
+    return Response(tile, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
 @router.get("/scenes/{scene_id}/thumbnail.png", responses=PICTURE, response_class=Response)
 def thumbnail(scene_id: str, serving: TheServing) -> Response:
     """The whole scene, at most 256 pixels wide and high."""
-    picture = serving.scenes.get(scene_id).pyramid.thumbnail()
+    picture = serving.scenes.get(scene_id).picture.thumbnail()
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
@@ -199,8 +193,7 @@ async def ask(scene_id: str, body: AskBody, request: Request, serving: TheServin
         seconds=serving.settings.answer_seconds,
     )
     if body.stream or "text/event-stream" in request.headers.get("accept", ""):
-        stream = asked.server_sent(request, request_id_of(request))
-        return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        return EventStream(asked.server_sent(request, request_id_of(request)), on_end=asked.stop)
     return JSONResponse(await asked.result(request))
 
 
@@ -226,38 +219,54 @@ def answer_json(scene_id: str, answer_id: str, serving: TheServing) -> Any:
 @router.get("/scenes/{scene_id}/answers/{answer_id}.geojson", responses=GEOJSON, response_class=Response)
 def answer_geojson(scene_id: str, answer_id: str, serving: TheServing) -> Response:
     """Marks and masks as a FeatureCollection, in degrees where the scene has a georeference."""
-    collection = _answer(serving.scenes.get(scene_id), answer_id).to_geojson()
+    stored = serving.scenes.get(scene_id)
+    collection = stored.answer(answer_id).to_geojson()
+    collection["answer"]["image"]["path"] = stored.file.name
     return Response(json.dumps(collection, allow_nan=False), media_type="application/geo+json")
 
 
 @router.get("/scenes/{scene_id}/answers/{answer_id}.png", responses=PICTURE, response_class=Response)
 def answer_png(scene_id: str, answer_id: str, serving: TheServing) -> Response:
     """The scene with marks, labels and masks drawn on it."""
-    picture = _answer(serving.scenes.get(scene_id), answer_id).draw()
+    picture = serving.scenes.get(scene_id).answer(answer_id).draw()
     return Response(png(picture), media_type="image/png")
 
 
 @router.get("/scenes/{scene_id}/answers/{answer_id}/masks/{index}.png", responses=PICTURE, response_class=Response)
 def mask_png(scene_id: str, answer_id: str, index: int, serving: TheServing) -> Response:
-    """A mask at the scene's size: white, opaque on the object and transparent elsewhere."""
-    stored = serving.scenes.get(scene_id)
-    masks = _answer(stored, answer_id).masks
-    if not 0 <= index < len(masks):
-        raise UnknownAnswer(f"Answer {answer_id} has {len(masks)} masks, counted from 0; there is no mask {index}.")
-    alpha = masks[index].array
-    layers = np.stack([np.full(alpha.shape, 255, np.uint8), alpha.astype(np.uint8) * 255], axis=-1)
-    picture = png(Image.fromarray(layers, "LA"))
-    return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+    """A mask: white, opaque on the object and transparent elsewhere.
+
+    It has the scene's size; of a scene that is read by windows, that at which its window was read. The header
+    X-Mask-Window says where it lies, as x0,y0,x1,y1 in scene pixels.
+    """
+    answer = serving.scenes.get(scene_id).answer(answer_id)
+    if not 0 <= index < len(answer.masks):
+        num_masks = len(answer.masks)
+        raise UnknownAnswer(f"Answer {answer_id} has {num_masks} masks, counted from 0; there is no mask {index}.")
+    mask = answer.masks[index]
+    window = mask.frame.window if isinstance(mask, SceneMask) else Box(0, 0, answer.scene.width, answer.scene.height)
+    layers = np.stack([np.full(mask.array.shape, 255, np.uint8), mask.array.astype(np.uint8) * 255], axis=-1)
+    headers = {
+        "Cache-Control": "private, max-age=3600",
+        "X-Mask-Window": ",".join(f"{side:.0f}" for side in (window.x0, window.y0, window.x1, window.y1)),
+    }
+    return Response(png(Image.fromarray(layers, "LA")), media_type="image/png", headers=headers)
+
+
+async def _add_upload(form: FormData, serving: Serving) -> StoredScene:
+    file, sensor = form.get("file"), form.get("sensor", "auto")
+    if not isinstance(file, UploadFile) or not isinstance(sensor, str):
+        raise MalformedRequest("The form needs the field 'file' with an image, and may have 'sensor'.")
+    name, known = file.filename or "scene", check_sensor(sensor)
+    return await serving.open_scene(
+        lambda: serving.scenes.add_upload(name, lambda path: copy_to(path, file.file), sensor=known)
+    )
 
 
 def copy_to(path: Path, stream: BinaryIO) -> None:
     """Writes an upload where it is to lie."""
     with path.open("xb") as target:
         shutil.copyfileobj(stream, target)
-
-
-def _answer(stored: StoredScene, answer_id: str) -> Answer:
-    return Answer.from_json(stored.answer_json(answer_id), stored.scene)
 
 
 def _bands(text: str) -> tuple[int, ...]:

@@ -139,6 +139,12 @@ class ChatMessage(BaseModel):
     content: str | list[ContentPart] | None = None
 
 
+class StreamOptions(BaseModel):
+    """OpenAI's."""
+
+    include_usage: bool = False
+
+
 class ChatBody(BaseModel):
     """OpenAI's chat completions; `marks`, `coordinates` and `sensor` are ours. Other members are passed over."""
 
@@ -153,6 +159,22 @@ class ChatBody(BaseModel):
     seed: Seed | None = None
     n: Literal[1] | None = None
     stream: bool | None = False
+    stream_options: StreamOptions | None = None
+
+
+def inlined(model: type[BaseModel]) -> dict[str, Any]:
+    """A model's schema for the document of an address that parses its body itself, without references."""
+    schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
+
+    def whole(value: Any) -> Any:
+        if isinstance(value, dict):
+            if "$ref" in value:
+                return whole(parts[value["$ref"].rpartition("/")[2]])
+            return {key: whole(item) for key, item in value.items()}
+        return [whole(item) for item in value] if isinstance(value, list) else value
+
+    return {key: whole(value) for key, value in schema.items()}
 
 
 def content(media_type: str, about: str) -> dict[int | str, dict[str, Any]]:

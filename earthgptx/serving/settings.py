@@ -25,9 +25,11 @@ class Settings:
         model, device: what `inference.load` is given.
         token: that clients must send; empty for none, and then only this machine is listened to.
         root: folder below which `POST /scenes` may open files by path; None for nowhere.
-        data: folder for uploads, emptied at start and at the end; None for one in the system's temporary folder.
+        data: folder for scenes and answers, which outlive the process there; None for a temporary one that does not.
         cors_origins: addresses whose pages may call the server, between commas.
-        max_upload_bytes, max_pixels: of one image.
+        max_upload_bytes: of one image.
+        max_pixels: of one image that is decoded whole; a larger one is read by windows, if its format allows it.
+        max_windowed_pixels: of one image that is read by windows.
         max_body_bytes: of any request that carries no image.
         max_scenes: kept at once.
         scene_seconds: after which a scene that nobody uses is removed.
@@ -50,6 +52,7 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     max_upload_bytes: int = 256 * 2**20
     max_pixels: int = 64_000_000
+    max_windowed_pixels: int = 10_000_000_000
     max_body_bytes: int = 4 * 2**20
     max_scenes: int = 100
     scene_seconds: int = 24 * 3600

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Annotated
 
+import anyio
+import anyio.to_thread
 from fastapi import Depends, Request
 
 from earthgptx.errors import MalformedRequest
+from earthgptx.serving.jobs import Sampling
 from earthgptx.serving.scenes import SceneStore
 from earthgptx.serving.settings import Settings
+from earthgptx.serving.stored import StoredScene
 from earthgptx.serving.watch import Metrics
-from earthgptx.serving.worker import Sampling, Worker
+from earthgptx.serving.worker import Worker
+
+UPLOADS_AT_ONCE = 8  # bodies with images that are read at the same time; the others wait unread
+OPENED_AT_ONCE = 2  # one is copied while another is decoded; in threads of their own, or questions would wait for them
 
 
 @dataclass(frozen=True)
 class Serving:
-    """The parts of an app."""
+    """The parts of an app.
+
+    Attributes:
+        settings, scenes, worker, metrics: its own.
+        uploads: held while a body with an image is read and opened.
+    """
 
     settings: Settings
     scenes: SceneStore
     worker: Worker
     metrics: Metrics
+    uploads: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(UPLOADS_AT_ONCE))
+    _opening: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(OPENED_AT_ONCE))
+
+    async def open_scene(self, add: Callable[[], StoredScene]) -> StoredScene:
+        """Runs what opens a scene, when its turn comes."""
+        return await anyio.to_thread.run_sync(add, limiter=self._opening)
 
     def sampling(self, max_new_tokens: int, temperature: float, seed: int) -> Sampling:
         """How words are chosen, within the server's limit.

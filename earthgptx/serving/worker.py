@@ -1,7 +1,7 @@
 """One thread that owns the model: questions wait in a bounded queue and are answered in batches.
 
-`Job`s come in from any thread; what becomes of them, word by word, is told to their `on_event` from the model's
-thread. While a batch is being answered others gather: those make the next one, so that nobody waits for company.
+`Job`s come in from any thread; what becomes of them, word by word, is told to them from the model's thread. While a
+batch is being answered others gather: those make the next one, so that nobody waits for company.
 """
 
 from __future__ import annotations
@@ -11,99 +11,35 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from earthgptx.data.imagery import Scene
+from earthgptx.data.sample import Turn
 from earthgptx.errors import AnswerTookTooLong, EarthGPTXError, ModelNotReady, QueueFull, ServerStopping
+from earthgptx.geo.big_scene import BigScene
+from earthgptx.geo.scene_asking import plan_question
 from earthgptx.inference.answer import Answer
 from earthgptx.inference.assistant import Assistant, Conversation, Question, Session
-from earthgptx.shapes import Mark
+from earthgptx.serving.jobs import Answered, Failed, Job, Usage, Word
 
 logger = logging.getLogger(__name__)
 
-ZOOMS_KEPT = 64  # windows around marks whose features stay with a scene, about 1 MB each for nano
+ZOOMS_KEPT = 64  # windows around marks whose features stay, of all scenes together: about 1 MB each for nano
 SECONDS_AN_ANSWER = 2.0  # assumed until the first one has been timed
 
 
-@dataclass(frozen=True)
-class Word:
-    """A piece of an answer's text."""
+class _Counting(Assistant):
+    """An assistant that remembers what it answered, for one question."""
 
-    text: str
+    def __init__(self, assistant: Assistant) -> None:
+        super().__init__(assistant.generator)
+        self.answers: list[Answer] = []
 
-
-@dataclass(frozen=True)
-class Answered:
-    """The end of a question that was answered, and the conversation that it now belongs to."""
-
-    answer: Answer
-    conversation: Conversation
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The end of a question that was not."""
-
-    error: Exception
-
-
-Event = Word | Answered | Failed
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How words are chosen; only questions with equal ones can share a batch."""
-
-    max_new_tokens: int = 256
-    temperature: float = 0.0
-    seed: int = 0
-
-
-@dataclass(eq=False)
-class Job:
-    """A question on its way to the model.
-
-    Attributes:
-        scene_id, scene: what it is about.
-        text, marks: what is asked.
-        dialogue: id of the conversation it belongs to; one dialogue has one question in a batch.
-        conversation: tells, when the question's turn has come, what was said before.
-        sampling: how words are chosen.
-        on_event: told of each `Event` on the model's thread; must not block.
-        seconds: after which it is given up.
-    """
-
-    scene_id: str
-    scene: Scene
-    text: str
-    marks: tuple[Mark, ...]
-    dialogue: str
-    conversation: Callable[[], Conversation]
-    sampling: Sampling
-    on_event: Callable[[Event], None]
-    seconds: float
-    _stopped: threading.Event = field(default_factory=threading.Event)
-    _queued: float = field(default_factory=time.monotonic)
-
-    def stop(self) -> None:
-        """Nobody waits for the answer any more."""
-        self._stopped.set()
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether nobody waits."""
-        return self._stopped.is_set()
-
-    @property
-    def is_late(self) -> bool:
-        """Whether its time is over."""
-        return self.waited > self.seconds
-
-    @property
-    def waited(self) -> float:
-        """Seconds since it was put into the queue."""
-        return time.monotonic() - self._queued
+    def answer(self, questions: Sequence[Question], **settings: Any) -> list[Answer]:
+        """As `Assistant.answer`."""
+        answers = super().answer(questions, **settings)
+        self.answers += answers
+        return answers
 
 
 class Meter(Protocol):
@@ -134,6 +70,7 @@ class Worker:
         self._queue_size, self._batch_size, self._encoded_scenes = queue_size, batch_size, encoded_scenes
         self._meter = meter
         self._jobs: deque[Job] = deque()
+        self._known: set[str] = set()
         self._looks: OrderedDict[str, Scene] = OrderedDict()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._changed = threading.Condition()
@@ -187,6 +124,10 @@ class Worker:
         """
         self.check_ready()
         with self._changed:
+            if self._is_stopping:  # nobody would look at it any more
+                raise ServerStopping("The server is going down.", retry_after=5)
+            if len(self._jobs) >= self._queue_size:
+                self._let_go()
             if len(self._jobs) >= self._queue_size:
                 seconds = max(1, round(len(self._jobs) * self._seconds_an_answer))
                 raise QueueFull(
@@ -197,23 +138,39 @@ class Worker:
             self._jobs.append(job)
             self._changed.notify()
 
-    def look_soon(self, scene_id: str, scene: Scene) -> None:
-        """Encodes a scene when no question waits, so that the first one about it is answered sooner."""
+    def know(self, scene_id: str) -> None:
+        """Keeps what the model sees of a scene from now on until it is forgotten; of others nothing is kept."""
         with self._changed:
-            self._looks[scene_id] = scene
-            self._changed.notify()
+            self._known.add(scene_id)
+
+    def look_soon(self, scene_id: str, scene: Scene | BigScene) -> None:
+        """Knows a scene, and encodes it when no question waits, so that the first one about it is answered sooner."""
+        with self._changed:
+            self._known.add(scene_id)
+            if not isinstance(scene, BigScene):  # of which the marks say what is looked at
+                self._looks[scene_id] = scene
+                self._changed.notify()
 
     def forget(self, scene_id: str) -> None:
-        """Lets go of a scene that was removed."""
+        """Lets go of a scene that was removed, though it be looked at this very moment."""
         with self._changed:
+            self._known.discard(scene_id)
             self._looks.pop(scene_id, None)
             self._sessions.pop(scene_id, None)
+
+    def _let_go(self) -> None:
+        """Takes those out of the queue that nobody waits for any more; the lock is held."""
+        gone = [job for job in self._jobs if job.is_stopped]
+        self._jobs = deque(job for job in self._jobs if not job.is_stopped)
+        for _ in gone:
+            self._meter.ended("stopped")
 
     def _run(self) -> None:
         try:
             self._assistant = self._load()
-        except Exception as error:
-            self._refusal = str(error) if isinstance(error, EarthGPTXError) else "The model could not be loaded."
+        except Exception:
+            # Anybody may ask whether the server is ready: why it is not, with its paths, is for the log.
+            self._refusal = "The model could not be loaded; the server's log says why."
             logger.exception("the model could not be loaded")
             return
         logger.info("the model is ready")
@@ -235,7 +192,11 @@ class Worker:
             left: deque[Job] = deque()
             dialogues: set[str] = set()
             for job in self._jobs:
-                fits = not chosen or (job.sampling == chosen[0].sampling and job.dialogue not in dialogues)
+                fits = not chosen or (
+                    job.sampling == chosen[0].sampling
+                    and job.dialogue not in dialogues
+                    and not (job.is_windowed or chosen[0].is_windowed)
+                )
                 # A later question of a dialogue never overtakes an earlier one.
                 dialogues.add(job.dialogue)
                 (chosen if fits and len(chosen) < self._batch_size else left).append(job)
@@ -258,6 +219,8 @@ class Worker:
         if session is None:
             session = self._assistant.look(scene)
         with self._changed:
+            if scene_id not in self._known:  # removed meanwhile, or asked about only once
+                return session
             self._sessions[scene_id] = session
             self._sessions.move_to_end(scene_id)
             while len(self._sessions) > self._encoded_scenes:
@@ -273,15 +236,54 @@ class Worker:
         asked: list[tuple[Job, Question]] = []
         for job in jobs:
             try:
-                question = Question(
-                    self._session(job.scene_id, job.scene), job.text, job.marks, conversation=job.conversation()
-                )
-                question.conversation.asked(job.text, job.marks, job.scene)
-            except EarthGPTXError as error:
+                if isinstance(job.scene, BigScene):
+                    self._answer_by_windows(job, job.scene)
+                else:
+                    asked.append((job, self._question(job, job.scene)))
+            except Exception as error:
+                if not isinstance(error, EarthGPTXError):
+                    logger.exception("a question failed")
                 self._end(job, Failed(error), "failed")
-            else:
-                asked.append((job, question))
         self._generate(asked)
+        self._forget_zooms()
+
+    def _question(self, job: Job, scene: Scene) -> Question:
+        question = Question(self._session(job.scene_id, scene), job.text, job.marks, conversation=job.conversation())
+        question.conversation.asked(job.text, job.marks, scene)
+        return question
+
+    def _answer_by_windows(self, job: Job, scene: BigScene) -> None:
+        """Answers one question about a scene that is looked at where its marks are."""
+        assert self._assistant is not None
+        started, before = time.monotonic(), job.conversation()
+        plan = plan_question(scene, job.text, job.marks, conversation=before)
+
+        def hear(piece: str) -> None:
+            if not job.is_stopped:
+                job.on_event(Word(piece))
+
+        counting = _Counting(self._assistant)
+        answer = plan.answer(
+            counting,
+            max_new_tokens=job.sampling.max_new_tokens,
+            temperature=job.sampling.temperature,
+            seed=job.sampling.seed,
+            on_text=hear,
+            is_stopped=lambda: job.is_stopped or job.is_late or self._is_stopping,
+        )
+        self._seconds_an_answer = time.monotonic() - started
+        if not self._is_over(job):
+            turns = before.turns if plan.marks == before.marks else ()
+            said = (Turn(role="user", text=plan.question), Turn(role="model", text=answer.text))
+            usage = Usage.of(counting.answers, job.sampling.max_new_tokens)
+            self._end(job, Answered(answer, Conversation(plan.marks, (*turns, *said)), usage), "answered")
+
+    def _forget_zooms(self) -> None:
+        """Bounds the features of windows around marks: whoever asks about one scene may keep many, many ask for few."""
+        with self._changed:
+            sessions = list(self._sessions.values())
+        for session in sessions:
+            session.forget_zooms(ZOOMS_KEPT // len(sessions))
 
     def _generate(self, asked: Sequence[tuple[Job, Question]]) -> None:
         assert self._assistant is not None
@@ -317,10 +319,11 @@ class Worker:
             return
         self._seconds_an_answer = (time.monotonic() - started) / len(asked)
         for (job, question), answer in zip(asked, answers, strict=True):
-            question.session.forget_zooms(ZOOMS_KEPT)
             if not self._is_over(job):
-                conversation = question.conversation.asked(job.text, job.marks, job.scene).answered(answer.text)
-                self._end(job, Answered(answer, conversation), "answered")
+                scene = question.session.scene
+                conversation = question.conversation.asked(job.text, job.marks, scene).answered(answer.text)
+                usage = Usage.of([answer], sampling.max_new_tokens)
+                self._end(job, Answered(answer, conversation, usage), "answered")
 
     def _is_over(self, job: Job) -> bool:
         """Whether a question needs no answer any more; one that is late is told so."""
@@ -341,4 +344,7 @@ class Worker:
             job.on_event(event)
         except Exception as error:  # what is done with an answer must not end the thread
             logger.exception("an answer could not be handed over")
-            job.on_event(Failed(error))
+            try:
+                job.on_event(Failed(error))
+            except Exception:
+                logger.exception("nor could that be told")

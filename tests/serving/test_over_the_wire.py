@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,10 +16,12 @@ import httpx
 import openai
 import pytest
 import uvicorn
+from starlette.requests import ClientDisconnect
 
 from earthgptx.inference.assistant import Assistant
 from earthgptx.inference.generation import Generator
 from earthgptx.serving.app import create_app
+from earthgptx.serving.asking import EventStream
 from earthgptx.serving.settings import Settings
 from tests.inference.fake_generator import generated
 from tests.serving.conftest import ASK, BOX, Dictated, png_bytes, upload, wait_until
@@ -66,16 +69,28 @@ def test_the_openai_client_gets_what_ask_gets():
             scene = upload(plain)["id"]
             answer = plain.post(f"/scenes/{scene}/ask", json=ASK).json()
             assert [one["id"] for one in plain.get("/scenes").json()["scenes"]] == [scene]  # no chat is listed
+        usage = completion.usage
+        assert usage.completion_tokens == 8  # a random model does not end by itself
+        assert completion.choices[0].finish_reason == "length"
+        assert 0 < usage.prompt_tokens == usage.total_tokens - 8
         message = completion.choices[0].message
         assert (message.role, message.content) == ("assistant", answer["words"])
         assert message.earthgptx["regions"] == answer["regions"]
         chunks = list(
             client.chat.completions.create(
-                model=model.id, messages=[question()], max_tokens=8, stream=True, extra_body={"marks": [BOX]}
+                model=model.id,
+                messages=[question()],
+                max_tokens=8,
+                stream=True,
+                stream_options={"include_usage": True},
+                extra_body={"marks": [BOX]},
             )
         )
         assert {chunk.object for chunk in chunks} == {"chat.completion.chunk"}
-        assert chunks[-1].choices[0].finish_reason == "stop"
+        last = chunks.pop()
+        assert (last.choices, last.usage) == ([], usage)
+        assert {chunk.usage for chunk in chunks} == {None}
+        assert chunks[-1].choices[0].finish_reason == "length"
         assert chunks[-1].choices[0].delta.earthgptx["text"] == answer["text"]
         said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
         assert said.split() == answer["words"].split()
@@ -96,6 +111,7 @@ def test_a_dialogue_of_the_openai_client():
             extra_body={"marks": [BOX], "sensor": "sar"},
         )
     assert completion.choices[0].message.content == "yes"
+    assert (completion.choices[0].finish_reason, completion.usage.completion_tokens) == ("stop", 1)
     [asked] = generator.requests
     assert [turn.text for turn in asked.turns] == ["What is <Region 1>?", "<Region 1>: a ship", "Is it big?"]
     assert (len(asked.marks), asked.views.sensor) == (1, "sar")
@@ -181,6 +197,24 @@ def test_a_client_that_goes_away_stops_its_work(is_streamed: bool):
                 time.sleep(0.1)
         wait_until(lambda: generator.num_stopped == 1)
         assert app.state.serving.scenes.get(scene).answers == []
+
+
+def test_a_stream_that_nobody_began_to_read_ends_its_work():
+    ended: list[str] = []
+
+    async def never() -> AsyncIterator[bytes]:
+        yield b"x"
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        raise OSError("the client is gone")
+
+    stream = EventStream(never(), on_end=lambda: ended.append("once"))
+    with pytest.raises((ClientDisconnect, OSError, BaseExceptionGroup)):
+        asyncio.run(stream({"type": "http", "asgi": {"spec_version": "2.4"}}, receive, send))
+    assert ended == ["once"]
 
 
 def test_a_client_that_sends_half_a_body_is_sent_away(address: str, monkeypatch: pytest.MonkeyPatch):

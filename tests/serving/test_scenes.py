@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +20,8 @@ from PIL import Image
 from earthgptx.data.imagery import Scene
 from earthgptx.errors import TileOutsideScene
 from earthgptx.serving.pyramid import Pyramid, write_pyramid
-from tests.fixtures.make_imagery import png_header
-from tests.serving.conftest import georeferenced, png_bytes, serving, upload
+from tests.fixtures.make_imagery import png_header, write_tiff
+from tests.serving.conftest import georeferenced, png_bytes, serving, upload, wait_until
 from tests.tiny_model import picture
 
 
@@ -148,18 +151,106 @@ def test_only_files_below_the_root_are_opened(tmp_path: Path):
 
 
 def test_scenes_expire_and_their_files_are_swept(tmp_path: Path):
-    (tmp_path / "earthgptx-left.scenes").mkdir()
     with serving(data=tmp_path, scene_seconds=1) as client:
-        [folder] = tmp_path.iterdir()  # what a killed server left is gone
+        folder = tmp_path / "scenes"
         scene = upload(client)["id"]
-        assert len(list(folder.iterdir())) == 1
+        assert [one.name for one in folder.iterdir()] == [scene]
         store = client.app.state.serving.scenes
         store.get(scene).used = time.time() - 2
         assert client.get(f"/scenes/{scene}").status_code == 404
         assert store.sweep() == 1
         assert list(folder.iterdir()) == []
-        upload(client)
-    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_root_with_names_that_no_file_can_have(tmp_path: Path):
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "secret.png").write_bytes(png_bytes())
+    (tmp_path / "secret.png").chmod(0)
+    with serving(root=tmp_path) as client:
+        for path in ("a" * 300 + ".png", "a/" * 400, "circle", "secret.png/a.png"):
+            response = client.post("/scenes", json={"path": path})
+            assert (response.status_code, response.json()["error"]["code"]) == (415, "unreadable_imagery"), path
+        if os.getuid():  # root may read all
+            assert client.post("/scenes", json={"path": "secret.png"}).status_code == 415
+
+
+def test_a_file_may_not_lead_out_of_the_root(tmp_path: Path):
+    root = tmp_path / "root"
+    root.mkdir()
+    georeferenced(root / "a.tif")
+    georeferenced(tmp_path / "secret.ovr", size=(150, 140))
+    with serving(root=root) as client:
+        assert client.post("/scenes", json={"path": "a.tif"}).status_code == 201
+        (root / "a.tif.ovr").symlink_to(tmp_path / "secret.ovr")  # GDAL would read reduced pixels from there
+        response = client.post("/scenes", json={"path": "a.tif"})
+        assert (response.status_code, response.json()["error"]["code"]) == (415, "unreadable_imagery")
+        assert str(tmp_path) not in response.text
+
+
+@pytest.mark.parametrize("name", ["shown", "index.json", "answer-x.json", "upload", "..", "."])
+def test_a_client_s_name_for_its_file_never_meets_ours(client: TestClient, name: str):
+    scene = upload(client, name=name)
+    assert client.get(f"/scenes/{scene['id']}/tiles/0/0/0.png").status_code == 200
+    client.delete(f"/scenes/{scene['id']}")
+
+
+def test_bands_of_a_file_that_was_replaced_are_refused(tmp_path: Path):
+    georeferenced(tmp_path / "a.tif", size=(100, 80))
+    with serving(root=tmp_path) as client:
+        scene = client.post("/scenes", json={"path": "a.tif"}).json()["id"]
+        tile = f"/scenes/{scene}/tiles/0/0/0.png"
+        georeferenced(tmp_path / "a.tif", size=(90, 80))
+        response = client.get(tile, params={"bands": "1"})
+        assert (response.status_code, response.json()["error"]["code"]) == (415, "unreadable_imagery")
+        (tmp_path / "a.tif").unlink()
+        gone = client.get(tile, params={"bands": "1"})
+        assert gone.status_code == 415
+        assert str(tmp_path) not in gone.text
+        assert client.get(tile).status_code == 200  # what is shown lies with the scene
+
+
+def test_pixels_without_data_are_transparent(tmp_path: Path):
+    layers = np.random.default_rng(0).integers(100, 4000, (3, 400, 600), dtype=np.uint16)
+    layers[:, :, 301:] = 0
+    file = write_tiff(tmp_path / "a.tif", layers, nodata=0)
+    alpha = np.full((90, 70), 255, np.uint8)
+    alpha[:, :20] = 0
+    stream = io.BytesIO()
+    Image.fromarray(np.dstack([picture((70, 90)), alpha])).save(stream, "PNG")
+    with serving() as client:
+        scene = upload(client, file.read_bytes(), "a.tif", sensor="optical")["id"]
+        near = pixels(client.get(f"/scenes/{scene}/tiles/2/1/0.png").content)
+        assert (near[:, : 301 - 256, 3] == 255).all()
+        assert (near[:, 301 - 256 :, 3] == 0).all()
+        far = pixels(client.get(f"/scenes/{scene}/tiles/0/0/0.png").content)
+        assert (far[:100, :76, 3] == 255).all()
+        assert (far[:100, 76:, 3] == 0).all()
+        inside = far[:100, :75, :3].astype(float).mean()
+        assert abs(far[:100, 75, :3].mean() - inside) < 25  # the border of the data is no darker than the rest
+        assert pixels(client.get(f"/scenes/{scene}/thumbnail.png").content)[50, 140, 3] == 0
+        other = pixels(client.get(f"/scenes/{scene}/tiles/2/1/0.png?bands=2").content)
+        assert (other[..., 3] == near[..., 3]).all()
+        with_alpha = upload(client, stream.getvalue(), "a.png")["id"]
+        shown = pixels(client.get(f"/scenes/{with_alpha}/tiles/0/0/0.png").content)
+        assert (shown[:90, :70, 3] == alpha).all()
+
+
+def test_scenes_that_are_being_opened_take_room_too(monkeypatch: pytest.MonkeyPatch):
+    gate = threading.Event()
+    original = Scene.open
+
+    def slow(*arguments: object, **settings: object) -> Scene:
+        assert gate.wait(20)
+        return original(*arguments, **settings)
+
+    with serving(max_scenes=1) as client, ThreadPoolExecutor() as pool:
+        monkeypatch.setattr("earthgptx.serving.opening.Scene.open", slow)
+        first = pool.submit(upload, client)
+        wait_until(lambda: client.app.state.serving.scenes._num_reserved == 1)
+        response = client.post("/scenes", files={"file": ("a.png", png_bytes())})
+        assert (response.status_code, response.json()["error"]["code"]) == (429, "too_many_scenes")
+        gate.set()
+        assert first.result()["id"]
 
 
 def test_no_more_scenes_than_there_is_room_for():

@@ -24,9 +24,10 @@ from earthgptx.errors import (
 from earthgptx.inference.assistant import Assistant, Conversation
 from earthgptx.serving.app import create_app
 from earthgptx.serving.failures import STATUS, body_of, status_of
+from earthgptx.serving.jobs import Answered, Event, Failed, Job, Sampling, Word
 from earthgptx.serving.settings import Settings
 from earthgptx.serving.watch import Metrics
-from earthgptx.serving.worker import Answered, Event, Failed, Job, Sampling, Word, Worker
+from earthgptx.serving.worker import ZOOMS_KEPT, Worker
 from tests.serving.conftest import ASK, Dictated, serving, upload, wait_until
 from tests.tiny_model import picture
 
@@ -206,6 +207,8 @@ def test_a_bad_question_fails_alone(gate: Gate, error: Exception):
 def test_scenes_are_looked_at_once_and_the_oldest_is_forgotten():
     generator = Dictated()
     worker = started(generator)
+    worker.know("b")
+    worker.know("c")
     worker.look_soon("a", SCENE)
     wait_until(lambda: generator.num_looks == 1)
     for scene_id, num_looks in (("a", 1), ("b", 2), ("a", 2), ("c", 3), ("a", 3), ("b", 4)):
@@ -219,7 +222,92 @@ def test_scenes_are_looked_at_once_and_the_oldest_is_forgotten():
     worker.stop()
 
 
-def test_a_model_that_cannot_be_loaded_is_not_ready_and_says_why():
+def test_what_is_seen_of_a_scene_goes_with_it_though_it_be_looked_at_that_moment(gate: Gate):
+    class Slow(Dictated):
+        def look(self, scene: Any) -> Any:
+            gate()
+            return super().look(scene)
+
+    worker = started(Slow())
+    worker.know("a")
+    for scene_id in ("a", "never known"):
+        gate.is_open.clear()
+        gate.num_at_it = 0
+        listener = Listener()
+        worker.submit(job(listener, scene_id=scene_id))
+        wait_until(lambda: gate.num_at_it == 1)
+        worker.forget(scene_id)
+        gate.is_open.set()
+        assert listener.text == ""
+    assert not worker._sessions
+    worker.stop()
+
+
+def test_those_who_went_away_make_room_in_a_full_queue(gate: Gate):
+    worker = started(Dictated(pause=gate), queue_size=1)
+    hold(worker, gate)
+    gone, stays = Listener(), Listener()
+    job_of_gone = job(gone)
+    worker.submit(job_of_gone)
+    with pytest.raises(QueueFull):
+        worker.submit(job(Listener()))
+    job_of_gone.stop()
+    worker.submit(job(stays))
+    gate.is_open.set()
+    assert stays.text == ""
+    worker.stop()
+
+
+def test_a_question_is_not_put_into_a_queue_that_has_ended(monkeypatch: pytest.MonkeyPatch):
+    worker = started(Dictated())
+    worker.stop()
+    monkeypatch.setattr(worker, "check_ready", lambda: None)  # it was still ready when that was asked
+    with pytest.raises(ServerStopping):
+        worker.submit(job(Listener()))
+
+
+def test_a_scene_that_cannot_be_looked_at_fails_alone(gate: Gate):
+    class Blind(Dictated):
+        def look(self, scene: Any) -> Any:
+            if scene is not SCENE:
+                raise ZeroDivisionError("a defect")
+            return super().look(scene)
+
+    worker = started(Blind(pause=gate))
+    hold(worker, gate)
+    good, bad = Listener(), Listener()
+    job_of_bad = job(bad, scene_id="b")
+    job_of_bad.scene = Scene.from_array(picture((60, 40)), sensor="optical")
+    worker.submit(job_of_bad)
+    worker.submit(job(good))
+    gate.is_open.set()
+    assert good.text == ""
+    assert isinstance(bad.error, ZeroDivisionError)
+    worker.stop()
+
+
+def test_windows_around_marks_are_bounded_over_all_scenes():
+    kept: dict[int, int] = {}
+
+    class Counting(Dictated):
+        def forget_zooms(self, views: Any, keep: int) -> None:
+            kept[id(views)] = keep
+
+    worker = started(Counting(), encoded_scenes=5)
+    scenes = [Scene.from_array(picture((60, 40), seed), sensor="optical") for seed in range(4)]
+    for number, scene in enumerate(scenes):
+        worker.know(str(number))
+        listener = Listener()
+        asked = job(listener, scene_id=str(number))
+        asked.scene = scene
+        worker.submit(asked)
+        assert listener.text == ""
+    wait_until(lambda: len(kept) == 4)
+    wait_until(lambda: sum(kept.values()) == ZOOMS_KEPT)
+    worker.stop()
+
+
+def test_a_model_that_cannot_be_loaded_is_not_ready_and_says_where_to_look():
     def load() -> Assistant:
         raise UnknownModel("There is no model 'x'.")
 
@@ -228,7 +316,7 @@ def test_a_model_that_cannot_be_loaded_is_not_ready_and_says_why():
         worker.check_ready()
     worker.start()
     wait_until(lambda: not worker._thread.is_alive())
-    with pytest.raises(ModelNotReady, match="no model 'x'"):
+    with pytest.raises(ModelNotReady, match="log says why"):  # anybody may ask, and the reason may name a folder
         worker.submit(job(Listener()))
 
 
@@ -254,9 +342,13 @@ def test_a_listener_that_fails_does_not_end_the_thread():
         if isinstance(event, Answered):
             raise OSError("no room on the disk")
 
-    failing = job(broken)
-    failing.on_event = hear
+    def never_hear(event: Event) -> None:
+        raise OSError("nobody is there")
+
+    failing, deaf = job(broken), job(Listener())
+    failing.on_event, deaf.on_event = hear, never_hear
     worker.submit(failing)
+    worker.submit(deaf)
     worker.submit(job(whole))
     assert whole.text == ""
     assert isinstance(broken.events[-1], Failed)
