@@ -18,50 +18,61 @@ from earthgptx.evaluation.questions import Conditions
 from earthgptx.evaluation.report import Report, checkpoint_hash
 from earthgptx.inference.questions import MAX_MARKS
 
+Name = Annotated[str | None, typer.Argument(help="What to measure; --list names them.")]
+Data = Annotated[Path | None, typer.Option(help="Folder that holds vhr10/, ssdd/, hituav/, rsicd/, ...")]
+Split = Annotated[str, typer.Option(help="Which part of each data set: train, val or test.")]
+Marks = Annotated[
+    Literal["box", "point", "freeform", "all"], typer.Option(help="How the regions are marked; all: each way once.")
+]
+Model = Annotated[str, typer.Option(help="Name of a model, or a folder with a checkpoint.")]
+Out = Annotated[Path, typer.Option(help="Where the report goes; .md, .html and the answers lie beside it.")]
+Datasets = Annotated[
+    list[str] | None, typer.Option(help="Ask about this data set instead of the benchmark's own; repeatable.")
+]
+Seed = Annotated[int, typer.Option(help="Picks the point and free-form marks.")]
+Regions = Annotated[
+    int,
+    typer.Option(min=1, max=MAX_MARKS, help="Most regions marked in one question; 4 is what training mostly shows."),
+]
+BatchSize = Annotated[int, typer.Option(min=1, help="Questions answered together.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Images of each data set; all if not given.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
+Features = Annotated[
+    Path | None,
+    typer.Option(
+        help="Keep the towers' features in this folder, about 0.35 MB a view, so that later runs need not encode "
+        "the same views again. Nothing is kept if not given.",
+        show_default=False,
+    ),
+]
+Plate = Annotated[Path | None, typer.Option(help="Draw cases of every sensor, right and wrong ones, chosen by rule.")]
+Rescored = Annotated[Path | None, typer.Option(help="Score this file of predictions, any system's; no model is asked.")]
+Questions = Annotated[
+    Path | None, typer.Option(help="Write the questions to this file for another system; nobody is asked.")
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Do not go on with an unfinished run.")]
+Listing = Annotated[bool, typer.Option("--list", help="Name the benchmarks and what they need.")]
+
 
 def evaluate(
-    benchmark: Annotated[str | None, typer.Argument(help="What to measure; --list names them.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder that holds vhr10/, ssdd/, hituav/, rsicd/, ...")] = None,
-    split: Annotated[str, typer.Option(help="Which part of each data set: train, val or test.")] = "val",
-    marks: Annotated[
-        Literal["box", "point", "freeform", "all"], typer.Option(help="How the regions are marked; all: each way once.")
-    ] = "box",
-    model: Annotated[str, typer.Option(help="Name of a model, or a folder with a checkpoint.")] = "nano",
-    out: Annotated[Path, typer.Option(help="Where the report goes; .md, .html and the answers lie beside it.")] = Path(
-        "report.json"
-    ),
-    dataset: Annotated[
-        list[str] | None, typer.Option(help="Ask about this data set instead of the benchmark's own; repeatable.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Picks the point and free-form marks.")] = 0,
-    regions: Annotated[
-        int,
-        typer.Option(
-            min=1, max=MAX_MARKS, help="Most regions marked in one question; 4 is what training mostly shows."
-        ),
-    ] = 4,
-    batch_size: Annotated[int, typer.Option(min=1, help="Questions answered together.")] = 8,
-    limit: Annotated[int | None, typer.Option(min=1, help="Images of each data set; all if not given.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
-    features: Annotated[
-        Path | None,
-        typer.Option(
-            help="Keep the towers' features in this folder, about 0.35 MB a view, so that later runs need not encode "
-            "the same views again. Nothing is kept if not given.",
-            show_default=False,
-        ),
-    ] = None,
-    plate: Annotated[
-        Path | None, typer.Option(help="Draw cases of every sensor, right and wrong ones, chosen by rule.")
-    ] = None,
-    rescore: Annotated[
-        Path | None, typer.Option(help="Score this file of predictions, any system's; no model is asked.")
-    ] = None,
-    questions: Annotated[
-        Path | None, typer.Option(help="Write the questions to this file for another system; nobody is asked.")
-    ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Do not go on with an unfinished run.")] = False,
-    listing: Annotated[bool, typer.Option("--list", help="Name the benchmarks and what they need.")] = False,
+    benchmark: Name = None,
+    data: Data = None,
+    split: Split = "val",
+    marks: Marks = "box",
+    model: Model = "nano",
+    out: Out = Path("report.json"),
+    dataset: Datasets = None,
+    seed: Seed = 0,
+    regions: Regions = 4,
+    batch_size: BatchSize = 8,
+    limit: Limit = None,
+    device: Device = "cpu",
+    features: Features = None,
+    plate: Plate = None,
+    rescore: Rescored = None,
+    questions: Questions = None,
+    fresh: Fresh = False,
+    listing: Listing = False,
 ) -> Report | str:
     """Measure a model on labelled imagery and write a report.
 
