@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from earthgptx.cli import ablate, annotate, ask, data, models, serve
+from earthgptx.cli import ablate, annotate, ask, data, evaluate_endpoint, models, serve
 from earthgptx.cli.speaking import Verbs
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     # The options live in evaluation.command; mounting it here would load torch for every `--help`.
 )(models.evaluate)
+app.command("evaluate-endpoint")(evaluate_endpoint.evaluate_endpoint)
 app.command()(ablate.ablate)
 app.command()(models.weights)
 app.command()(serve.serve)

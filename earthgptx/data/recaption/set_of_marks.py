@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from earthgptx.data.drawing import INK, PALETTE, Colour, Rectangle, draw_mark
 from earthgptx.data.sample import LabelledObject
-from earthgptx.shapes import Box
+from earthgptx.shapes import Box, Mark, Point
 
 READING_SIDE = 448  # pixels of the longer side at which every number must still be read
 FONT_SHARE = 16 / READING_SIDE  # 16 px letters at that size, whose digits are 11 px tall
@@ -77,6 +77,25 @@ def draw_set_of_marks(
         side: the longer side of the picture. Letters grow with it, so that reduced to `READING_SIDE` they
             always have the same size.
     """
+    outlines = [[one for one in item.polygons or (item.rotated,) if one is not None] for item in objects]
+    return _draw(pixels, [(item.box, outline) for item, outline in zip(objects, outlines, strict=True)], side)
+
+
+def draw_numbered_marks(
+    pixels: NDArray[np.uint8], marks: Sequence[Mark], *, side: int = 2 * READING_SIDE
+) -> MarkedPicture:
+    """The same for marks: each as it is, a point as a dot, a scribble as its stroke; nothing is known of objects.
+
+    Args:
+        pixels: (H, W, 3), 8 bits.
+        marks: in pixels of the image; the first gets number 1.
+        side: the longer side of the picture.
+    """
+    return _draw(pixels, [(mark.bounds(), [] if isinstance(mark, Box) else [mark]) for mark in marks], side)
+
+
+def _draw(pixels: NDArray[np.uint8], shapes: Sequence[tuple[Box, Sequence[Mark]]], side: int) -> MarkedPicture:
+    """Numbers shapes: bounds, and what is drawn where they are not tiny; the bounds themselves where it is nothing."""
     height, width = pixels.shape[:2]
     size = picture_size(width, height, side)
     bare = Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
@@ -89,17 +108,18 @@ def draw_set_of_marks(
 
     picture = bare.copy()
     pen = ImageDraw.Draw(picture)
-    words = [str(number) for number in range(1, len(objects) + 1)]
+    words = [str(number) for number in range(1, len(shapes) + 1)]
     inks = [pen.textbbox((0, 0), word, font=font, stroke_width=reach) for word in words]
-    frames = [_frame(item, scale, clearance, size) for item in objects]
+    frames = [_frame(box, scale, clearance, size) for box, _ in shapes]
     places = place_numbers(frames, [(right - left, bottom - top) for left, top, right, bottom in inks], size)
 
     luminance = relative_luminance(np.asarray(bare))
     colours = [_colours(luminance, place, index) for index, place in enumerate(places)]
-    for item, frame, (colour, halo) in zip(objects, frames, colours, strict=True):
-        outline = [polygon.scaled(scale, scale) for polygon in item.polygons or (item.rotated,) if polygon is not None]
+    for (_, outline), frame, (colour, halo) in zip(shapes, frames, colours, strict=True):
         is_tiny = max(frame[2] - frame[0], frame[3] - frame[1]) < 16 * line
-        for mark in [Box(*frame)] if is_tiny or not outline else outline:
+        is_dot = any(isinstance(mark, Point) for mark in outline)
+        drawn = [mark.scaled(scale, scale) for mark in outline]
+        for mark in [Box(*frame)] if (is_tiny and not is_dot) or not outline else drawn:
             draw_mark(pen, mark, colour, line, rim=halo)
     for place, frame, (colour, halo) in zip(places, frames, colours, strict=True):
         _draw_leader(pen, place, frame, colour, halo, line)
@@ -202,9 +222,9 @@ def _rectangle(place: NDArray[np.float64]) -> Rectangle:
     return x, y, x + float(place[2] - place[0]), y + float(place[3] - place[1])
 
 
-def _frame(item: LabelledObject, scale: float, clearance: float, size: tuple[int, int]) -> Rectangle:
-    """The object's bounds in picture pixels, a little widened, cut to the picture."""
-    box = item.box.scaled(scale, scale)
+def _frame(bounds: Box, scale: float, clearance: float, size: tuple[int, int]) -> Rectangle:
+    """Bounds in picture pixels, a little widened, cut to the picture."""
+    box = bounds.scaled(scale, scale)
     return (
         max(0.0, box.x0 - clearance),
         max(0.0, box.y0 - clearance),
