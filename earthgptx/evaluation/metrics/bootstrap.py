@@ -60,6 +60,28 @@ def ratio_of(tops: ArrayLike, bottoms: ArrayLike, *, of_nothing: float = 1.0) ->
     return score
 
 
+def class_mean_of(tops: ArrayLike, bottoms: ArrayLike, classes: Sequence[Hashable]) -> CorpusScore:
+    """The mean over classes of `ratio_of` each class's items, such as mIoU; a class that is not drawn has no say.
+
+    Raises:
+        ValueError: classes and numbers differ in how many they are.
+    """
+    names = list(dict.fromkeys(classes))
+    above, below = np.asarray(tops, dtype=np.float64), np.asarray(bottoms, dtype=np.float64)
+    if not len(classes) == len(above) == len(below):
+        raise ValueError(f"{len(classes)} classes do not belong to {len(above)} and {len(below)} numbers")
+    # (items, classes): 1 where an item is of a class
+    membership = np.array([[float(name == one) for name in names] for one in classes])
+
+    def score(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        total = weights @ (below[:, None] * membership)
+        ratios = np.where(total == 0, 1.0, (weights @ (above[:, None] * membership)) / np.where(total == 0, 1.0, total))
+        is_drawn = weights @ membership > 0
+        return (ratios * is_drawn).sum(axis=1) / is_drawn.sum(axis=1)
+
+    return score
+
+
 def interval(
     score: CorpusScore,
     num_items: int,

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earthgptx.evaluation.metrics.bootstrap import interval, mean_of, paired_difference, ratio_of
+from earthgptx.evaluation.metrics.bootstrap import class_mean_of, interval, mean_of, paired_difference, ratio_of
+from earthgptx.evaluation.metrics.masks import Overlap, class_mean_iou
 
 VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=40)
 
@@ -53,6 +54,23 @@ def test_a_ratio_of_sums_is_no_mean_of_ratios():
     assert score(np.array([[1.0, 1.0], [2.0, 0.0], [0.0, 2.0]])) == pytest.approx([91 / 102, 0.5, 0.9])
     assert ratio_of([0], [0])(np.ones((1, 1))) == pytest.approx([1])
     assert ratio_of([0], [0], of_nothing=0)(np.ones((1, 1))) == pytest.approx([0])
+
+
+def test_classes_weigh_the_same_and_only_those_that_are_drawn():
+    score = class_mean_of([1, 1, 0], [2, 2, 5], ["ship", "ship", "port"])
+    draws = np.array([[1.0, 1.0, 1.0], [3.0, 0.0, 0.0], [0.0, 1.0, 2.0]])
+    assert score(draws) == pytest.approx([(2 / 4 + 0) / 2, 1 / 2, (1 / 2 + 0) / 2])
+    with pytest.raises(ValueError, match="1 classes do not belong to 2 and 2"):
+        class_mean_of([1, 1], [2, 2], ["ship"])
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9), st.integers(0, 9)), min_size=1))
+def test_the_class_mean_is_that_of_masks(items: list[tuple[str, int, int]]):
+    overlaps = {name: [Overlap(min(a, b), max(a, b)) for one, a, b in items if one == name] for name, _, _ in items}
+    score = class_mean_of(
+        [min(a, b) for _, a, b in items], [max(a, b) for _, a, b in items], [name for name, _, _ in items]
+    )
+    assert score(np.ones((1, len(items)))) == pytest.approx([class_mean_iou(overlaps)])
 
 
 def test_a_pair_that_always_differs_alike_differs_without_doubt():
