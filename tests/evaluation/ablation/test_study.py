@@ -97,4 +97,5 @@ def test_the_shipped_rows_share_budget_classes_and_marks():
         assert sum(recipe.warm_steps for recipe in recipes) == round(part * shipped.base.warm_steps)
         for recipe in recipes:
             assert (recipe.datasets, recipe.mark_seed) == (shipped.base.datasets, 0)
-            assert (recipe.batch_size, recipe.warm_batch_size) == (12, 20)
+            sizes = (recipe.batch_size, recipe.warm_batch_size)
+            assert sizes == (shipped.base.batch_size, shipped.base.warm_batch_size)
