@@ -98,9 +98,9 @@ def read_values(dataset: DatasetReader, shown: ShownBands, excerpt: Excerpt | No
         return _with_palette(dataset, excerpt)
     # Averaged phases cancel each other; a colour between two indices means nothing.
     is_averaged = excerpt is not None and not dataset.dtypes[shown.bands[0] - 1].startswith("complex")
-    values = dataset.read(list(shown.bands), **_part(excerpt, is_averaged=is_averaged))
+    values = np.asarray(dataset.read(list(shown.bands), **_part(excerpt, is_averaged=is_averaged)))
     if not shown.is_display_ready:
-        return np.asarray(values)
+        return _without_lost_neighbours(dataset, shown, excerpt, values) if is_averaged else values
     num_bits = int(dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8))
     picture = np.asarray(values, dtype=np.uint8)
     if num_bits < 8 and not _is_palette(dataset):
@@ -108,6 +108,19 @@ def read_values(dataset: DatasetReader, shown: ShownBands, excerpt: Excerpt | No
     if dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
         picture = np.uint8(255) - picture
     return picture
+
+
+def _without_lost_neighbours(
+    dataset: DatasetReader, shown: ShownBands, excerpt: Excerpt | None, values: NDArray[np.generic]
+) -> NDArray[np.generic]:
+    """Averages that a NaN among many numbers has spoilt, replaced by the pixel in their middle.
+
+    Where NaN is declared as nodata GDAL leaves it out of the average itself.
+    """
+    if not np.issubdtype(values.dtype, np.floating) or np.isfinite(values).all():
+        return values
+    nearest = dataset.read(list(shown.bands), **_part(excerpt, is_averaged=False))
+    return np.where(np.isfinite(values), values, nearest)
 
 
 def declared_valid(

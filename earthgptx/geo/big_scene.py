@@ -7,6 +7,7 @@ kept, so a `BigScene` may be shared between threads and sent to other processes.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -188,8 +189,11 @@ class BigScene:
 
 def _check_blocks(dataset: DatasetReader, path: Path) -> None:
     """Refuses a file of which a single pixel cannot be read without decoding most of it."""
+    from rasterio.enums import Interleaving
+
     rows, columns = dataset.block_shapes[0]
-    num_bytes = rows * columns * np.dtype(dataset.dtypes[0]).itemsize * dataset.count
+    bands_together = dataset.count if dataset.interleaving == Interleaving.pixel else 1
+    num_bytes = rows * columns * np.dtype(dataset.dtypes[0]).itemsize * bands_together
     if num_bytes > _LARGEST_BLOCK:
         raise UnreadableImagery(
             f"{path.name} is stored in blocks of {columns:,} x {rows:,} pixels ({num_bytes:,} bytes each, at most "
@@ -204,23 +208,31 @@ def _reading(dataset: DatasetReader, name: str, *, shown: ShownBands, sensor: st
     """
     if shown.is_display_ready:
         return _Reading(shown, zeros_are_nodata=False, stretches=())
-    samples = [(excerpt, read_values(dataset, shown, excerpt)) for excerpt in _samples(dataset.width, dataset.height)]
-    values = np.concatenate([one for _, one in samples], axis=1)
-    is_padded = declared_valid(dataset, shown, samples[0][0]) is None and padded_with_zeros(values, notes)
-    valid = np.concatenate(
-        [_valid(dataset, shown, one, excerpt, zeros_are_nodata=is_padded) for excerpt, one in samples]
-    )
-    if not valid.any():  # islands in a sea of nodata: the overview finds them
+    samples = _samples(dataset.width, dataset.height)
+    values, valid, is_padded = _seen(dataset, shown, samples, notes)
+    if not valid.any() or not values.any():  # islands in a sea of nodata: the overview finds them
         factor = min(1.0, _OVERVIEW_SIDE / max(dataset.width, dataset.height))
         size = (max(1, round(dataset.height * factor)), max(1, round(dataset.width * factor)))
-        whole = Excerpt(0, 0, dataset.width, dataset.height, size)
-        values = read_values(dataset, shown, whole)
-        valid = _valid(dataset, shown, values, whole, zeros_are_nodata=is_padded)
+        values, valid, is_padded = _seen(dataset, shown, [Excerpt(0, 0, dataset.width, dataset.height, size)], notes)
     if not valid.any():
         raise EmptyImagery(f"{name} shows nothing: 0 of its {dataset.width * dataset.height:,} pixels hold data.")
     stretches = tuple(fit_stretch(band, sensor=sensor, valid=valid) for band in values)
     notes.append(stretching_note(sensor, stretches))
     return _Reading(shown, zeros_are_nodata=is_padded, stretches=stretches)
+
+
+def _seen(
+    dataset: DatasetReader, shown: ShownBands, excerpts: Sequence[Excerpt], notes: list[str]
+) -> tuple[NDArray[np.generic], NDArray[np.bool_], bool]:
+    """(C, H, W) values of excerpts of one width below each other, (H, W) which are valid, and whether zeros are not."""
+    read = [read_values(dataset, shown, excerpt) for excerpt in excerpts]
+    values = np.concatenate(read, axis=1)
+    is_padded = declared_valid(dataset, shown, excerpts[0]) is None and padded_with_zeros(values, notes)
+    valid = [
+        _valid(dataset, shown, one, excerpt, zeros_are_nodata=is_padded)
+        for one, excerpt in zip(read, excerpts, strict=True)
+    ]
+    return values, np.concatenate(valid), is_padded
 
 
 def _samples(width: int, height: int) -> list[Excerpt]:

@@ -124,6 +124,43 @@ def test_islands_of_data_are_found(tmp_path: Path, nothing_held):
         BigScene.open(write_tiff(tmp_path / "b.tif", values * 0 - 9999.0, nodata=-9999.0), sensor="infrared")
 
 
+def test_islands_in_a_sea_of_undeclared_zeros_are_found(tmp_path: Path, nothing_held):
+    values = np.zeros((1, 3000, 3000), np.uint16)
+    values[0, 420:440, 430:450] = RNG.integers(100, 200, (20, 20))
+    big = BigScene.open(write_tiff(tmp_path / "a.tif", values, compress="deflate", tiled=True), sensor="infrared")
+    read = big.read(Box(400, 400, 500, 500), 100)
+    assert read.valid.sum() == 400
+    assert np.ptp(read.pixels[read.valid]) > 200
+
+
+def test_scattered_nan_does_not_empty_a_reduced_window(tmp_path: Path, nothing_held):
+    values = soft(1, 600, 600).astype(np.float32)
+    values[0][RNG.random((600, 600)) < 0.02] = np.nan
+    for nodata in (None, np.nan):
+        big = BigScene.open(write_tiff(tmp_path / "a.tif", values, nodata=nodata), sensor="infrared")
+        for side in (600, 150, 50):
+            assert big.read(Box(0, 0, 600, 600), side).valid.mean() > 0.95
+
+
+def test_many_bands_that_lie_apart_are_read_by_three(tmp_path: Path, nothing_held, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(big_scene, "_LARGEST_BLOCK", 600_000)
+    values = RNG.integers(0, 3000, (12, 256, 256), dtype=np.uint16)
+    shape = {"tiled": True, "blockxsize": 256, "blockysize": 256}
+    apart = write_tiff(tmp_path / "a.tif", values, interleave="band", **shape)
+    assert BigScene.open(apart, sensor="optical").read(Box(0, 0, 9, 9), 9).pixels.shape == (9, 9, 3)
+    with pytest.raises(UnreadableImagery, match="1,572,864 bytes"):
+        BigScene.open(write_tiff(tmp_path / "b.tif", values, interleave="pixel", **shape), sensor="optical")
+
+
+def test_a_picture_that_cannot_be_read_by_windows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from PIL import Image
+
+    monkeypatch.setattr(big_scene, "MOST_PICTURE_PIXELS", 1000)
+    Image.fromarray(RNG.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(tmp_path / "a.png")
+    with pytest.raises(ImageTooLarge, match="1,600 pixels, over the limit 1,000"):
+        BigScene.open(tmp_path / "a.png", sensor="optical")
+
+
 def test_a_scene_goes_to_another_process(tmp_path: Path, nothing_held):
     big = BigScene.open(bytes_picture(tmp_path / "a.tif"), sensor="optical")
     again = pickle.loads(pickle.dumps(big))
