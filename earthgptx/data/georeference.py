@@ -174,7 +174,9 @@ class Georeference:
         # Metres a degree: along the parallel and along the meridian (radii of curvature of the ellipsoid).
         east = math.radians(_EQUATOR_RADIUS / math.sqrt(flattening)) * cosine
         north = math.radians(_EQUATOR_RADIUS * (1 - _ECCENTRICITY_SQUARED) / flattening**1.5)
-        area = (lon_right - lon) * (lat_down - lat) - (lon_down - lon) * (lat_right - lat)
+        # Two of the corners may lie on either side of the antimeridian.
+        along, down = ((other - lon + 180) % 360 - 180 for other in (lon_right, lon_down))
+        area = along * (lat_down - lat) - down * (lat_right - lat)
         return math.sqrt(abs(area) * east * north) or None
 
 

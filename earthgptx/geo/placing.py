@@ -6,6 +6,7 @@ A scene and a choice come in; ways from its pixels, and from a file's own coordi
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -79,7 +80,7 @@ def own_geometry(feature: Feature, crs: str | None, scene: BigScene, target: Coo
 
 def _is_place(position: list[Any]) -> bool:
     numbers = [value for value in position if isinstance(value, int | float) and not isinstance(value, bool)]
-    return len(numbers) == len(position) >= 2 and all(math.isfinite(value) for value in numbers)
+    return len(numbers) == len(position) >= 2 and all(abs(value) <= sys.float_info.max for value in numbers)
 
 
 def square_metres(scene: BigScene, shape: Shape, area: float) -> float | None:

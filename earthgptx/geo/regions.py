@@ -6,6 +6,7 @@ A feature and a `BigScene` come in; a `Region` goes out, or one sentence on what
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +100,7 @@ def _points(geometry: dict[str, Any]) -> Vertices:
         pair = position[:2]
         if len(pair) < 2 or not all(isinstance(value, int | float) and not isinstance(value, bool) for value in pair):
             raise MalformedRegions(f"A position needs 2 numbers, but its {kind} has {str(position)[:40]}.")
-        if not all(math.isfinite(value) for value in pair):
+        if not all(abs(value) <= sys.float_info.max for value in pair):  # NaN, too, and whole numbers past any float
             raise MalformedRegions(f"Its {kind} has a coordinate that is NaN or infinite.")
         points.append((float(pair[0]), float(pair[1])))
     return tuple(points)

@@ -49,7 +49,7 @@ def filled(geometry: dict[str, Any], *, width: int, height: int) -> Mask:
         width, height: of the scene.
     """
     parts = [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
-    rings = [[np.array([at[:2] for at in ring], dtype=np.float64) for ring in part] for part in parts]
+    rings = [[np.array([at[:2] for at in ring], dtype=np.float64).reshape(-1, 2) for ring in part] for part in parts]
     vertices = np.concatenate([ring for part in rings for ring in part])
     left, top = (int(v) for v in np.clip(np.floor(vertices.min(axis=0)), 0, (width, height)))
     right, bottom = (int(v) for v in np.clip(np.ceil(vertices.max(axis=0)), 0, (width, height)))
