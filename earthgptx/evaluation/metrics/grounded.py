@@ -147,14 +147,12 @@ def _average_precision_of(images: Sequence[GroundedImage], num_true: NDArray[np.
         # The curve has a point only where the score changes: masks of equal score come together.
         ends = np.append(confidences[1:] != confidences[:-1], True)[: len(hits)]
 
-    def score(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        times = weights[:, image_of]
-        right = np.cumsum(times * hits, axis=1)[:, ends]
-        given = np.cumsum(times, axis=1)[:, ends]
-        true = weights @ num_true
-        return np.array([_area(*rows) for rows in zip(right, given, true, strict=True)])
+    def area(weights: NDArray[np.float64]) -> float:
+        times = weights[image_of]
+        return _area(np.cumsum(times * hits)[ends], np.cumsum(times)[ends], float(weights @ num_true))
 
-    return score
+    # A draw at a time: there are many more masks than images.
+    return lambda weights: np.array([area(row) for row in weights])
 
 
 def _area(right: NDArray[np.float64], given: NDArray[np.float64], num_true: float) -> float:

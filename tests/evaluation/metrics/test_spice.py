@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import importlib.util
 import random
+import sys
 import zipfile
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earthgptx.errors import MetricUnavailable
+from earthgptx.evaluation.metrics import scene_tuples
 from earthgptx.evaluation.metrics.meteor import find_jar
 from earthgptx.evaluation.metrics.scene_tuples import load_scene_parser
 from earthgptx.evaluation.metrics.spice import SceneTuple, spice
@@ -147,6 +150,16 @@ def parse():
 def test_sentences_become_tuples(parse, sentence: str, tuples: str):
     expected = {tuple(one.split("-")) for one in tuples.split(", ") if one}
     assert parse([sentence]) == [expected]
+
+
+def test_without_spacy_or_its_model_there_is_no_parser(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(scene_tuples, "SPACY_MODEL", "no_such_model")
+    if importlib.util.find_spec("spacy"):
+        with pytest.raises(MetricUnavailable, match="needs the package no_such_model"):
+            load_scene_parser()
+    monkeypatch.setitem(sys.modules, "spacy", None)
+    with pytest.raises(MetricUnavailable, match="needs spaCy, which is not installed"):
+        load_scene_parser()
 
 
 def test_equal_sentences_are_parsed_alike(parse):
