@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.ui.conftest import PATIENCE, Running
+from tests.ui.conftest import PATIENCE, Running, running_server
 from tests.ui.rendered_scenes import RenderedScenes, ship_box
 from tests.ui.studio_page import StudioPage
 
@@ -23,7 +23,7 @@ GRAVE = {"serious", "critical"}
 
 
 @pytest.fixture(params=["light", "dark"])
-def watched(request: pytest.FixtureRequest, browser: Any, server: Running):
+def blank(request: pytest.FixtureRequest, browser: Any):
     """A page, light or dark, that carries axe-core from its first line on."""
     if not AXE.is_file():
         pytest.skip("axe-core is not there: npm ci in studio/")
@@ -31,11 +31,22 @@ def watched(request: pytest.FixtureRequest, browser: Any, server: Running):
     context = browser.new_context(viewport=size, color_scheme=request.param, reduced_motion="reduce")
     context.set_default_timeout(PATIENCE)
     context.add_init_script(path=AXE)
-    page = context.new_page()
-    page.goto(server.address)
-    page.get_by_text("No scene yet").wait_for()
-    yield page
+    yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def watched(blank: Any, server: Running) -> Any:
+    """The studio on such a page."""
+    blank.goto(server.address)
+    blank.get_by_text("No scene yet").wait_for()
+    return blank
+
+
+def grave(page: Any) -> list[tuple[str, list[str]]]:
+    """Serious and critical violations, and where they are."""
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    return [(one["id"], one["where"]) for one in page.evaluate(LOOK) if one["impact"] in GRAVE]
 
 
 def test_no_state_has_a_serious_violation(watched: Any, server: Running, scenes: RenderedScenes):
@@ -43,9 +54,7 @@ def test_no_state_has_a_serious_violation(watched: Any, server: Running, scenes:
     found: dict[str, list[str]] = {}
 
     def look(state: str) -> None:
-        page.evaluate("() => new Promise(requestAnimationFrame)")
-        grave = [one for one in page.evaluate(LOOK) if one["impact"] in GRAVE]
-        found.update({f"{state}: {one['id']}": one["where"] for one in grave})
+        found.update({f"{state}: {name}": where for name, where in grave(page)})
 
     look("empty")
     studio.upload(scenes.optical, "optical")
@@ -81,3 +90,18 @@ def test_no_state_has_a_serious_violation(watched: Any, server: Running, scenes:
         page.get_by_role("navigation").get_by_role("button", name=tab, exact=True).click()
         look(f"390 px, {tab}")
     assert not found, "\n".join(f"{state}\n    " + "\n    ".join(where) for state, where in found.items())
+
+
+def test_a_locked_page_and_one_without_a_server_have_none_either(blank: Any):
+    with running_server(token="a-token-of-the-tests") as server:
+        blank.goto(server.address)
+        blank.get_by_label("Token", exact=True).fill("wrong")
+        blank.get_by_role("button", name="Unlock").click()
+        blank.get_by_text("The server does not take this token.").wait_for()
+        assert grave(blank) == []
+        blank.keyboard.press("Escape")
+        assert grave(blank) == []
+        blank.get_by_role("button", name="Enter the token").click()
+    blank.get_by_role("button", name="Unlock").click()
+    blank.get_by_text("Server gone").wait_for()
+    assert grave(blank) == []

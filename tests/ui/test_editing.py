@@ -178,6 +178,24 @@ def test_marks_in_degrees_dropped_on_the_map_land_on_the_object(studio: StudioPa
     assert studio.kinds() == []
 
 
+def test_an_exported_answer_comes_back_as_its_marks(studio: StudioPage):
+    page = studio.page
+    studio.take("Box")
+    studio.drag([BOX[:2], BOX[2:]])
+    before = studio.coordinates(1)
+    studio.ask("Segment <Region 1>.")
+    studio.wait_for_answers(1)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export as GeoJSON", exact=True).click()
+    text = download.value.path().read_text(encoding="utf-8")
+    assert "MultiPolygon" in text, "the export has no mask to pass over"
+    page.get_by_role("button", name="Clear all marks").click()
+    page.evaluate(DROP, ["answer.geojson", text])
+    page.locator(".marks li").wait_for()
+    assert studio.kinds() == ["box"]
+    assert studio.coordinates(1) == pytest.approx(before, abs=0.02)
+
+
 def test_marks_in_pixels_are_chosen_for_a_scene_that_is_on_no_map(page: Any, scenes: RenderedScenes):
     studio = StudioPage(page, 640, 512)
     studio.upload(scenes.infrared, "infrared")

@@ -170,6 +170,56 @@ def test_every_object_address_is_given_back(page: Any, scenes: RenderedScenes):
     page.wait_for_function("() => window.alive.size === 0", timeout=15_000)
 
 
+def test_keys_of_other_keyboards_and_of_other_windows(page: Any, scenes: RenderedScenes):
+    studio = StudioPage(page)
+    studio.upload(scenes.optical, "optical")
+    studio.take("Point")
+    studio.click((300, 250))
+    page.locator("#map").focus()
+    page.keyboard.press("v")
+    page.keyboard.press("Escape")
+    assert page.locator(".marks li.selected").count() == 0
+    press = "(keys) => document.body.dispatchEvent(new KeyboardEvent('keydown', { bubbles: true, ...keys }))"
+    page.evaluate(press, {"key": "]", "ctrlKey": True, "altKey": True})
+    assert page.locator(".marks li.selected").count() == 0
+    page.evaluate(press, {"key": "]", "ctrlKey": True, "altKey": True, "modifierAltGraph": True})
+    assert page.locator(".marks li.selected").count() == 1
+    studio.take("Box")
+    page.locator("#map").focus()
+    page.keyboard.down("Space")
+    page.evaluate("window.dispatchEvent(new Event('blur'))")  # the key is let go of elsewhere
+    studio.drag([BOX[:2], BOX[2:]])
+    assert studio.kinds() == ["point", "box"]
+
+
+def test_a_region_in_words_that_still_come_stays_under_the_pointer(page: Any, server: Running, scenes: RenderedScenes):
+    studio = StudioPage(page)
+    studio.upload(scenes.optical, "optical")
+    for place in ((300, 250), (100, 100)):
+        studio.take("Point")
+        studio.click(place)
+    server.model.seconds_a_word = 0.3
+    studio.ask("What are they?")
+    first = page.locator(".streaming .reference").first
+    first.hover()
+    first.evaluate("element => { window.first = element; }")
+    page.locator(".streaming .reference").nth(1).wait_for()
+    assert page.evaluate("window.first.isConnected && window.first.classList.contains('hovered')")
+    studio.wait_for_answers(1)
+
+
+def test_a_notice_is_read_once_and_gives_the_focus_back(page: Any, scenes: RenderedScenes):
+    StudioPage(page).upload(scenes.optical, "optical")
+    page.locator("#send").click()
+    page.get_by_role("alert").filter(has_text="The question is empty").wait_for()
+    assert page.locator("#notice [role=alert] button").count() == 0, "a countdown would be read every second"
+    dismiss = page.get_by_role("button", name="Dismiss", exact=True)
+    dismiss.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#notice").is_hidden()
+    assert page.evaluate("document.activeElement.id") == "question"
+
+
 @pytest.mark.parametrize("width", [390, 320])
 def test_nothing_is_cut_off_on_narrow_pages(page: Any, scenes: RenderedScenes, width: int):
     studio = StudioPage(page)

@@ -5,6 +5,7 @@ import type OlMap from "ol/Map";
 import type MapBrowserEvent from "ol/MapBrowserEvent";
 import Point from "ol/geom/Point";
 import PointerInteraction from "ol/interaction/Pointer";
+import type Translate from "ol/interaction/Translate";
 import VectorLayer from "ol/layer/Vector";
 import VectorSource from "ol/source/Vector";
 import { gapsOf, handlesOf, pulled, type Handle } from "../model/handles";
@@ -40,8 +41,12 @@ export class Reshape {
     private readonly target: HTMLElement,
     private readonly studio: Studio,
     private readonly marks: VectorSource,
+    hand: Translate,
   ) {
-    map.addLayer(new VectorLayer({ source: this.source, style: handleStyle, zIndex: 25, updateWhileInteracting: true }));
+    const layer = new VectorLayer({ source: this.source, style: handleStyle, zIndex: 25, updateWhileInteracting: true });
+    map.addLayer(layer);
+    hand.on("translatestart", () => { layer.setVisible(false); }); // they would stay behind the mark
+    hand.on("translateend", () => { layer.setVisible(true); });
     map.addInteraction(
       new PointerInteraction({
         handleDownEvent: (event) => this.take(event),
@@ -52,7 +57,10 @@ export class Reshape {
     );
     map.on("moveend", () => { this.draw(); }); // gaps come and go with the zoom
     studio.topics.on(["marks", "selection", "tool", "scene"], () => {
-      if (this.pull !== null && !studio.drawing.marks.includes(this.pull.placed)) this.pull = null;
+      if (this.pull !== null && !studio.drawing.marks.includes(this.pull.placed)) {
+        marks.getFeatureById(this.pull.placed.id)?.unset("mark", true); // changed under the hand: drawn anew
+        this.pull = null;
+      }
       this.draw();
     });
   }

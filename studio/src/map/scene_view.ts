@@ -53,7 +53,7 @@ export class SceneView {
       }),
     });
     this.tools = new Tools(this.map, target, studio, marks);
-    this.reshape = new Reshape(this.map, target, studio, this.markSource);
+    this.reshape = new Reshape(this.map, target, studio, this.markSource, this.tools.hand);
     this.map.on("pointermove", (event) => {
       onPointer(toPixel(event.coordinate), this.resolution);
       if (!event.dragging) this.point(event.pixel);

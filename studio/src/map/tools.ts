@@ -24,7 +24,8 @@ const PENS: Record<Kind, { type: "Point" | "Circle" | "Polygon" | "LineString"; 
 
 export class Tools {
   private pen: Draw | null = null;
-  private readonly hand: Translate;
+  /** Moves whole marks. */
+  readonly hand: Translate;
   private isSpaceHeld = false;
 
   constructor(
