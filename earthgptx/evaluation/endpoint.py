@@ -107,7 +107,13 @@ class EndpointAnswerer:
         return LookedAt(scene)
 
     def answer(
-        self, questions: Sequence[Question], *, max_new_tokens: int = 256, temperature: float = 0.0, seed: int = 0
+        self,
+        questions: Sequence[Question],
+        *,
+        max_new_tokens: int = 256,
+        temperature: float = 0.0,
+        seed: int = 0,
+        num_beams: int = 1,
     ) -> list[Answer]:
         """Asks each question by itself, several at once; one that the endpoint refuses counts as not answered.
 
@@ -115,7 +121,7 @@ class EndpointAnswerer:
             questions: each about a scene of `look`.
             max_new_tokens: where an answer is cut.
             temperature: 0 for the likeliest words.
-            seed: not known to chat completions.
+            seed, num_beams: not known to chat completions.
 
         Raises:
             BudgetSpent: the next question might pass the budget; what was paid for is kept.

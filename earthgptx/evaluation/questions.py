@@ -49,6 +49,7 @@ class Answerer(Protocol):
         max_new_tokens: int = ...,
         temperature: float = ...,
         seed: int = ...,
+        num_beams: int = ...,
     ) -> list[Answer]:
         """Answers a batch of questions, in their order."""
         ...
@@ -153,6 +154,7 @@ def ask_all(
     *,
     batch_size: int,
     max_new_tokens: int,
+    num_beams: int,
     progress: Progress,
 ) -> list[Prediction]:
     """Puts every question that the journal has no answer to; gives all predictions in the questions' order.
@@ -164,6 +166,7 @@ def ask_all(
         record: turns an answer into what is kept of it.
         batch_size: questions answered together.
         max_new_tokens: an answer is cut there.
+        num_beams: of `Assistant.answer`.
         progress: is told how far the run is.
 
     Raises:
@@ -187,6 +190,7 @@ def ask_all(
                 max_new_tokens=max_new_tokens,
                 temperature=0.0,
                 seed=0,
+                num_beams=num_beams,
             )
             for question, answer in zip(batch, answers, strict=True):
                 journal.write(record(question, answer))
