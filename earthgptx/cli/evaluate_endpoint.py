@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from earthgptx.cli.speaking import complain, refuse
+
+if TYPE_CHECKING:
+    from earthgptx.data.recaption.client import Patience
+    from earthgptx.evaluation.endpoint import Manner
+    from earthgptx.evaluation.questions import Conditions
 
 _PRICE = "Money per million tokens"
 
@@ -47,28 +53,13 @@ def evaluate_endpoint(
 
     Example: earthgptx evaluate-endpoint roc --data ../shared/data --endpoint http://127.0.0.1:8000/v1 --model my-model
     """
-    from earthgptx.data.recaption.client import ChatEndpoint, Patience
+    from earthgptx.data.recaption.client import Patience
     from earthgptx.data.recaption.cost import Prices
-    from earthgptx.evaluation import benchmarks, runs
-    from earthgptx.evaluation.endpoint import EndpointAnswerer, Manner
+    from earthgptx.evaluation.endpoint import Manner
     from earthgptx.evaluation.questions import Conditions
 
-    wanted = benchmarks.find(benchmark)
-    if "mask" in wanted.kind or "ground" in wanted.kind:
-        refuse(f"{benchmark} asks for masks, and chat completions give none; choose a benchmark of words.")
     names = tuple(name.strip() for name in classes.split(",") if name.strip())
-    manner = Manner(
-        way=way,
-        side=side,
-        classes=names,
-        concurrency=concurrency,
-        prices=Prices(price_in, price_out),
-        budget=budget,
-    )
-    chat = ChatEndpoint(
-        endpoint, os.environ.get("OPENAI_API_KEY"), patience=Patience(attempts=attempts, timeout=timeout)
-    )
-    answerer = EndpointAnswerer(chat, model, manner, out.with_suffix(".answers"))
+    prices = Prices(price_in, price_out)
     conditions = Conditions(
         data=data,
         split=split,
@@ -79,14 +70,47 @@ def evaluate_endpoint(
         limit=limit,
         datasets=tuple(dataset) if dataset else None,
     )
+    _measure(
+        benchmark,
+        conditions,
+        Manner(way=way, side=side, classes=names, concurrency=concurrency, prices=prices, budget=budget),
+        Address(endpoint, model, Patience(attempts=attempts, timeout=timeout)),
+        out,
+        fresh=fresh,
+    )
+
+
+@dataclass(frozen=True)
+class Address:
+    """Which model is asked, where, and for how long."""
+
+    url: str
+    model: str
+    patience: Patience
+
+
+def _measure(
+    benchmark: str, conditions: Conditions, manner: Manner, address: Address, out: Path, *, fresh: bool
+) -> None:
+    """Asks, scores, prints, and says what it cost, however it ends."""
+    from earthgptx.data.recaption.client import ChatEndpoint
+    from earthgptx.evaluation import benchmarks, runs
+    from earthgptx.evaluation.endpoint import EndpointAnswerer
+
+    wanted = benchmarks.find(benchmark)
+    if "mask" in wanted.kind or "ground" in wanted.kind:
+        refuse(f"{benchmark} asks for masks, and chat completions give none; choose a benchmark of words.")
+    chat = ChatEndpoint(address.url, os.environ.get("OPENAI_API_KEY"), patience=address.patience)
+    answerer = EndpointAnswerer(chat, address.model, manner, out.with_suffix(".answers"))
+    about: dict[str, str | int | float | None] = {
+        "model": address.model,
+        "way": manner.way,
+        "picture_side": manner.side,
+        "classes": ", ".join(manner.classes),
+    }
     try:
         report = runs.ask_and_score(
-            wanted,
-            conditions,
-            runs.Places(out=out),
-            load=lambda: answerer,
-            settings=lambda: {"model": model, "way": way, "picture_side": side, "classes": ", ".join(names)},
-            fresh=fresh,
+            wanted, conditions, runs.Places(out=out), load=lambda: answerer, settings=lambda: about, fresh=fresh
         )
     finally:
         spent = answerer.spent
