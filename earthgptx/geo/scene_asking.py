@@ -16,10 +16,10 @@ from earthgptx.geo.asking import Looked, in_parts, look_at
 from earthgptx.geo.big_scene import BigScene
 from earthgptx.geo.scene_answer import SceneAnswer, SceneMask, SceneRegion
 from earthgptx.geo.scene_masks import mark_in
-from earthgptx.geo.windows import LEAST_SIDE, View, wants_overview, whole, window_of
+from earthgptx.geo.windows import LEAST_SIDE, View, relates, wants_overview, whole, window_of
 from earthgptx.inference.answer import Answer
 from earthgptx.inference.assistant import Assistant, Conversation, Question
-from earthgptx.inference.questions import check_marks, check_question, named_regions, renumbered
+from earthgptx.inference.questions import check_marks, check_question, named_regions, narrowed, renumbered
 from earthgptx.shapes import Box, Mark
 
 WINDOWS_AT_ONCE = 4  # looked at and asked about together; their features are let go of afterwards
@@ -140,9 +140,10 @@ def ask_scene(
     """Asks one question about a scene of any size.
 
     A scene of at most 1,024 pixels a side is seen whole, and answered about exactly as `Session.ask` does. On a larger
-    one each mark is seen in the window of `windows.window_of`, marks that are near each other in the same one; a
-    question that names regions is asked where those can be seen together; a question without marks, and one about the
-    whole scene ("overall", "zoom out", "the entire image"), is asked of the overview.
+    one each mark is seen in the window of `windows.window_of`, marks that are near each other in the same one. A
+    question that names regions is asked of those alone; one on how they stand to each other ("between", "compare",
+    "nearest") in a window that holds them all. A question without marks, and one about the whole scene or a place in
+    it ("overall", "zoom out", "where is"), is asked of the overview.
 
     Memory is bounded whatever the scene's size: windows are read at 1,024 pixels at most, a few at a time, and masks
     stay as large as their windows.
@@ -203,17 +204,16 @@ def _windows(scene: BigScene, bounds: Sequence[Box], question: str, view: View) 
     everything = tuple(range(1, len(bounds) + 1))
     if not bounds or wants_overview(question):
         return [(whole(scene.width, scene.height), everything)]
-    groups = shared_windows(bounds, scene.width, scene.height, view=view)
     named = set(named_regions(question))
-    if not named:
+    groups = shared_windows(bounds, scene.width, scene.height, view=view)
+    groups = [group for group in groups if not named or named & set(group[1])]
+    is_apart = len(groups) > 1 and not relates(question)
+    if len(groups) == 1 or (is_apart and all(narrowed(question, numbers) is not None for _, numbers in groups)):
         return groups
-    together = [group for group in groups if named & set(group[1])]
-    if len(together) == 1:
-        return together
     # What is asked of several regions at once must be seen at once.
-    numbers = tuple(sorted(named))
-    around = _around([bounds[number - 1] for number in numbers])
-    return [(window_of(around, scene.width, scene.height, view=view), numbers)]
+    together = tuple(sorted(named)) or everything
+    around = _around([bounds[number - 1] for number in together])
+    return [(window_of(around, scene.width, scene.height, view=view), together)]
 
 
 def shared_windows(
@@ -255,7 +255,8 @@ def _sight(window: Box, numbers: tuple[int, ...], question: str, history: tuple[
             said = "\n".join(text for _, text in lines)
             turns.append(Turn(asked.role, renumbered(asked.text, here.number_here)))
             turns.append(Turn(answered.role, renumbered(said, here.number_here)))
-    return Sight(window, numbers, renumbered(question, here.number_here), tuple(turns))
+    narrow = narrowed(question, numbers) or question
+    return Sight(window, numbers, renumbered(narrow, here.number_here), tuple(turns))
 
 
 @dataclass(frozen=True)

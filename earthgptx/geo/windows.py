@@ -26,6 +26,18 @@ _ZOOM_OUT = re.compile(
     r"|\bwhere\b.*\bin\s+the\s+(?:image|scene|picture)\b",
     re.IGNORECASE,
 )
+_POSITION = re.compile(
+    r"\bwhere(?:abouts)?\s+(?:is|are|can|does|do|in|on)\b|\btell\s+me\s+where\b|\b(?:rough\s+)?position\s+of\b"
+    r"|\b(?:part|area|place)\s+(?:in|of)\s+the\s+(?:image|scene|picture)\b|\blocate\b.*\bin\s+words\b",
+    re.IGNORECASE,
+)
+# Questions that need several marks in one view.
+_RELATION = re.compile(
+    r"\brelat(?:ion|e|ive)|\bbetween\b|\bcompar|\b(?:each|one\s+an)\s*other\b|\binteract|\bconnects?\b|\btogether\b"
+    r"|\b(?:arranged|placed|positioned)\b|\bwith\s+respect\s+to\b|\bwhich\s+(?:one\s+)?of\b|\b(?:same|similar|differ)"
+    r"|\b(?:near|clos|farth|furth|larg|bigg|small|high|tall|long|wid)(?:er|est)\b|\bdistance\b|\bhow\s+far\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -77,8 +89,14 @@ def whole(width: int, height: int) -> Box:
 
 
 def wants_overview(question: str) -> bool:
-    """Whether a question is about the whole scene, so that the model must see all of it."""
-    return _ZOOM_OUT.search(question) is not None
+    """Whether a question is about the whole scene, or about a place in it, so that the model must see all of it."""
+    asks_where = _POSITION.search(question) is not None and not relates(question)
+    return asks_where or _ZOOM_OUT.search(question) is not None
+
+
+def relates(question: str) -> bool:
+    """Whether a question is about how marks stand to each other, so that the model must see them together."""
+    return _RELATION.search(question) is not None
 
 
 def window_of(bounds: Box, width: int, height: int, *, view: View = "auto") -> Box:

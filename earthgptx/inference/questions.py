@@ -7,7 +7,7 @@ numbers needed to mend it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from earthgptx.errors import (
     EmptyQuestion,
@@ -27,6 +27,9 @@ _REGION_NAMES = re.compile(
 )
 # "the region 200 m to the north" names no region; nor does any other number with a unit.
 _UNIT = re.compile(r"\.[0-9]|\s*(?:%|(?:m|km|px|pixels?|met(?:er|re)s?|kilomet(?:er|re)s?)\b)", re.IGNORECASE)
+# What may stand between two names of one list: "<Region 1>, <Region 2> and <Region 5>", "regions 1 to 3".
+_BETWEEN_NAMES = re.compile(r"[\s,>&]*(?:and\b|or\b|to\b|-)?[\s,<&]*(?:regions?)?[\s<>#]*", re.IGNORECASE)
+_BEFORE_NAME, _AFTER_NAME = re.compile(r"(?:<\s*)?\bregions?\s*>?\s*#?\s*$", re.IGNORECASE), re.compile(r"\s*>")
 _RANGE = re.compile(r"([0-9]+)\s*(?:\bto\b|-)\s*([0-9]+)")
 _WITHOUT_NUMBER = re.compile(r"\bmarked\s+regions?\b|\b(?:each|every)\s+mark\b", re.IGNORECASE)
 _OWN_TOKENS = ("<image>", "<pix>")
@@ -102,6 +105,36 @@ def renumbered(text: str, number_of: Callable[[int], int]) -> str:
     pieces, done = [], 0
     for start, end in _spans(text):
         pieces += [text[done:start], str(number_of(int(text[start:end])))]
+        done = end
+    return "".join([*pieces, text[done:]])
+
+
+def narrowed(text: str, numbers: Collection[int]) -> str | None:
+    """A question that names regions, asked of some of them: the others are left out of its lists.
+
+    Args:
+        text: as in "Segment <Region 1>, <Region 2> and <Region 5>."
+        numbers: of the regions that stay.
+
+    Returns:
+        None where nothing would be left of a list, so that the question cannot be asked of those alone.
+    """
+    lists: list[list[tuple[int, int]]] = []
+    for span in _spans(text):
+        if lists and _BETWEEN_NAMES.fullmatch(text, lists[-1][-1][1], span[0]):
+            lists[-1].append(span)
+        else:
+            lists.append([span])
+    pieces, done = [], 0
+    for spans in lists:
+        before, after = _BEFORE_NAME.search(text[: spans[0][0]]), _AFTER_NAME.match(text, spans[-1][1])
+        start, end = before.start() if before else spans[0][0], after.end() if after else spans[-1][1]
+        named = named_regions(text[start:end])
+        *first, last = [f"<Region {number}>" for number in named if number in numbers] or [""]
+        if not last:
+            return None
+        kept = f"{', '.join(first)} and {last}" if first else last
+        pieces += [text[done:start], text[start:end] if set(named) <= set(numbers) else kept]
         done = end
     return "".join([*pieces, text[done:]])
 

@@ -20,7 +20,7 @@ from earthgptx.geo.big_scene import BigScene
 from earthgptx.geo.scene_answer import SceneAnswer
 from earthgptx.geo.scene_asking import ask_scene, plan_question, shared_windows
 from earthgptx.inference.assistant import Assistant, Conversation
-from earthgptx.inference.questions import named_regions, renumbered
+from earthgptx.inference.questions import named_regions, narrowed, renumbered
 from earthgptx.rasters import fill_rings
 from earthgptx.shapes import Box, Ellipse, Mark, Mask, Point, Scribble
 from tests.geo.blob_scene import PLACES, Blob, blobs, disc, georeference, write_scene
@@ -114,6 +114,8 @@ def test_a_question_that_names_regions_is_asked_where_they_are(tmp_path: Path):
     assert generator.requests[-1].turns[-1].text == "What colour is <Region 1>?"
     assert (answer.text, answer.question) == ("<Region 2>: green", "What colour is <Region 2>?")
     assert [region.label for region in answer.regions] == ["", "green", ""]
+    ask_scene(assistant, scene, "Segment <Region 1> and <Region 2>.", marks)
+    assert [request.turns[-1].text for request in generator.requests[-2:]] == ["Segment <Region 1>."] * 2
     ask_scene(assistant, scene, "What about region 3?", marks)
     assert generator.requests[-1].turns[-1].text == "What about region 2?"
     answer = ask_scene(assistant, scene, "Compare regions 2 and 3.", marks)
@@ -271,6 +273,32 @@ def test_numbers_of_regions_go_there_and_back(pieces):
     there = renumbered(text, lambda number: number + 20)
     assert renumbered(there, lambda number: number - 20) == text
     assert named_regions(there) == tuple(number + 20 for number in named_regions(text))
+
+
+@pytest.mark.parametrize("question", ["How do they relate to each other?", "Which one is nearest?", "Compare them."])
+def test_marks_that_are_compared_are_seen_together(tmp_path: Path, question: str):
+    generator = SeeingGenerator()
+    marks = [around(one) for one in (NEAR[0], NEAR[2], Blob(700, 600, 9, "red"))]
+    answer = ask_scene(Assistant(generator), opened(tmp_path, NEAR), question, marks)
+    assert generator.num_looks == 1
+    [window] = answer.windows
+    assert all(window.x0 <= mark.x0 and mark.x1 <= window.x1 for mark in marks)
+
+
+@pytest.mark.parametrize(
+    ("question", "narrow"),
+    [
+        ("Segment <Region 1>, <Region 2> and <Region 5>.", "Segment <Region 2> and <Region 5>."),
+        ("What are regions 1 to 3?", "What are <Region 2>?"),
+        ("Is region 2 or region 5 a ship?", "Is region 2 or region 5 a ship?"),
+        ("Is <region> 4, <region> 5 one?", "Is <Region 5> one?"),
+        ("What?", "What?"),
+        ("What is region 1, and is region 2 a ship?", None),
+        ("Is <Region 1> a ship?", None),
+    ],
+)
+def test_a_question_is_narrowed_to_some_regions(question: str, narrow: str | None):
+    assert narrowed(question, (2, 5)) == narrow
 
 
 def test_ranges_and_units():

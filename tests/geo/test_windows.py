@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from earthgptx.data.phrasing import PHRASES
 from earthgptx.geo.windows import (
     CONTEXT,
     LEAST_SIDE,
@@ -14,6 +17,7 @@ from earthgptx.geo.windows import (
     Frame,
     cells,
     group_by_window,
+    relates,
     wants_overview,
     whole,
     window_of,
@@ -68,10 +72,25 @@ def test_neighbours_share_a_window_and_strangers_do_not():
         ("Describe the whole scene around the mark.", True),
         ("Zoom out: what is it part of?", True),
         ("What is this?", False),
+        *((one.format(regions="<Region 1>"), True) for one in ("Where is {regions}?", "Tell me where {regions} is.")),
+        ("Where do <Region 1> and <Region 2> lie with respect to each other?", False),
+        ("Describe the pier where the ship docks.", False),
     ],
 )
 def test_questions_about_the_whole_scene_are_told_apart(question: str, is_overview: bool):
     assert wants_overview(question) == is_overview
+
+
+def test_phrases_of_the_tasks_see_what_they_need():
+    def share(task: str, sees: Callable[[str], bool]) -> float:
+        asked = [phrase.replace("{regions}", "<Region 1> and <Region 2>") for phrase in PHRASES[task]]
+        return sum(map(sees, asked)) / len(asked)
+
+    assert share("vqa_region_position", wants_overview) > 0.7
+    for task in ("relation", "relation_stated"):
+        assert share(task, relates) > 0.8
+    for task in ("roc", "roc_single", "region_caption", "detailed_region_caption", "segment_region", "vqa_identity"):
+        assert share(task, relates) == share(task, wants_overview) == 0
 
 
 @given(size=st.tuples(st.integers(1, 900), st.integers(1, 900)), side=st.integers(40, 300))
