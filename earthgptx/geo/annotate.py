@@ -6,6 +6,8 @@ or cells of a grid are asked about, the plan alone knows.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +72,8 @@ def is_complete(out: Path, settings: Settings) -> bool:
     check_output(out)
     if not out.exists():
         return False
-    about = about_of(out) if out.is_file() else None
-    if about is None or about.get("settings") != dict(settings):
+    about = about_of(out)
+    if about is None or about.get("settings") != json.loads(json.dumps(dict(settings))):
         raise OutputExists(f"{out} exists and was made otherwise: give --overwrite to replace it.")
     return True
 
@@ -84,6 +86,7 @@ def annotate(
     target: Coordinates,
     settings: Settings,
     progress: Progress | None = None,
+    is_new: bool = False,
 ) -> Summary:
     """Asks what is not in the journal yet, then writes the file and removes the journal.
 
@@ -94,13 +97,16 @@ def annotate(
         target: the coordinates to be written.
         settings: plain values; all that the answers and the file depend on.
         progress: told how far it is.
+        is_new: answers of an unfinished run are dropped.
 
     Raises:
         FolderInUse: another process does the same.
         OutputExists: an unfinished run with other settings left its journal.
     """
     sizes = plan.sizes
-    with Journal(journal_of(out), settings) as journal:
+    # Another version may batch otherwise; the batches of the one are not those of the other.
+    begun = {**settings, "batches": hashlib.sha256(json.dumps(sizes).encode()).hexdigest()[:8]}
+    with Journal(journal_of(out), begun, is_new=is_new) as journal:
         num_done = num_resumed = sum(size for batch, size in enumerate(sizes) if batch in journal.batches)
         if progress is not None:
             progress(num_done, sum(sizes))
@@ -113,7 +119,8 @@ def annotate(
             if progress is not None:
                 progress(num_done, sum(sizes))
         records = [record for batch in range(len(sizes)) for record in journal.batches[batch]]
-        features = plan.finish(records, target)
-        write_features(out, features, crs=target.crs, about={"settings": dict(settings)})
+        features, problems = plan.finish(records, target), tuple(plan.problems_of(records))
+        about = {"settings": dict(settings), "features": len(features), "problems": len(problems)}
+        write_features(out, features, crs=target.crs, about=about)
         journal.remove()
-    return Summary(len(features), tuple(plan.problems_of(records)), num_resumed)
+    return Summary(len(features), problems, num_resumed)

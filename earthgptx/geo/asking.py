@@ -162,10 +162,9 @@ def find_out(
             except EarthGPTXError as error:
                 findings[place] = replace(findings[place], problem=str(error))
     far = None
-    if looked and any(map(wants_overview, wishes.questions)):
-        marked = [place for window in looked for place in window.marks]
-        far = look_at(scene, whole(scene.width, scene.height), assistant)
-        far.marks.update((place, regions[place].mark_in(far.frame)) for place in marked)
+    if any(window.marks for window in looked) and any(map(wants_overview, wishes.questions)):
+        marked = {place: regions[place] for window in looked for place in window.marks}
+        far = _look_from_afar(marked, findings, scene=scene, assistant=assistant)
     for posed in _kinds_of_questions(looked, far, wishes):
         for some in in_parts(posed, QUESTIONS_AT_ONCE):
             _note_answers(some, findings, assistant)
@@ -184,6 +183,24 @@ def look_at(scene: BigScene, window: Box, assistant: Answerer) -> Looked:
     if read.valid is not None and not read.valid.any():
         raise EmptyImagery(f"The scene holds no data there: 0 of {read.valid.size:,} pixels around it do.")
     return Looked(assistant.look(read), Frame.of(covered, read))
+
+
+def _look_from_afar(
+    regions: dict[int, Region], findings: dict[int, Finding], *, scene: BigScene, assistant: Answerer
+) -> Looked | None:
+    """The whole scene with regions marked, None where it cannot be read; what cannot be seen from there is noted."""
+    try:
+        far = look_at(scene, whole(scene.width, scene.height), assistant)
+    except EarthGPTXError as error:
+        for place in regions:
+            findings[place] = replace(findings[place], problem=str(error))
+        return None
+    for place, region in regions.items():
+        try:
+            far.marks[place] = region.mark_in(far.frame)
+        except EarthGPTXError as error:
+            findings[place] = replace(findings[place], problem=f"On the whole scene, reduced: {error}")
+    return far
 
 
 def ask_all(questions: Sequence[Question], assistant: Answerer) -> list[Answer | str]:
@@ -216,14 +233,14 @@ def _mark(region: Region, looked: Looked) -> Mark:
 
 
 def _kinds_of_questions(looked: Sequence[Looked], far: Looked | None, wishes: Wishes) -> list[list[_Posed]]:
-    """All questions, those of one kind together; `far` is the whole scene, for those that need it."""
+    """All questions, those of one kind together; `far` is the whole scene, without which some are not asked."""
     kinds = [_posed(looked, WHAT, MARKS_NAMED, _note_label)]
     if wishes.captions:
         kinds.append(_posed(looked, CAPTION, MARKS_CAPTIONED, _note_caption))
     if wishes.masks:
         kinds.append(_posed(looked, SEGMENT, MARKS_SEGMENTED, _mask_noter(wishes.tolerance)))
     for number, question in enumerate(wishes.questions):
-        seen = [far] if far is not None and wants_overview(question) else looked
+        seen = ([] if far is None else [far]) if wants_overview(question) else looked
         kinds.append(_posed(seen, question, 1, _answer_noter(number)))
     return kinds
 

@@ -24,29 +24,46 @@ def journal_of(out: Path) -> Path:
     return out.with_name(f"{out.name}.journal")
 
 
+def _locked(path: Path) -> BinaryIO:
+    """Opens a file for one process alone.
+
+    Raises:
+        FolderInUse: another process has it.
+    """
+    while True:
+        stream = path.open("a+b")
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            stream.close()
+            raise FolderInUse(f"Another run writes into {path.name}; wait for it or choose another output.") from error
+        # Its last owner may have finished and removed it since it was opened.
+        if path.exists() and os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+            return stream
+        stream.close()
+
+
 class Journal:
     """Batches by their number; open for as long as a run lasts, for one process at a time.
 
     Args:
         path: made where it is not there.
         settings: plain values; all that the answers depend on.
+        is_new: whatever it held is dropped.
 
     Raises:
         FolderInUse: another process writes into it.
         OutputExists: it belongs to a run with other settings.
     """
 
-    def __init__(self, path: Path, settings: Settings) -> None:
+    def __init__(self, path: Path, settings: Settings, *, is_new: bool = False) -> None:
         self.path = path
         self.batches: dict[int, list[dict[str, Any]]] = {}
-        self._stream: BinaryIO = path.open("a+b")
+        self._stream = _locked(path)
+        if is_new:  # under the lock: a run that is still going keeps its journal
+            self._stream.truncate(0)
         try:
-            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._stream.close()
-            raise FolderInUse(f"Another run writes into {path.name}; wait for it or choose another output.") from error
-        try:
-            self._read(dict(settings))
+            self._read(json.loads(json.dumps(dict(settings))))
         except OutputExists:
             self._stream.close()
             raise
@@ -60,16 +77,18 @@ class Journal:
         if not lines:
             self._append({"settings": settings})
             return
-        begun = json.loads(lines[0])["settings"]
-        if begun != json.loads(json.dumps(settings)):
+        try:
+            first, *records = [json.loads(line) for line in lines]
+            begun: dict[str, Any] = first["settings"]
+            self.batches = {record["batch"]: record["records"] for record in records}
+        except (ValueError, KeyError, TypeError) as error:
+            raise OutputExists(f"{self.path.name} is no journal of an unfinished run: move it away.") from error
+        if begun != settings:
             differing = sorted(key for key in begun.keys() | settings if begun.get(key) != settings.get(key))
             raise OutputExists(
                 f"{self.path.name} belongs to a run with another {', '.join(differing)}: repeat that command to "
                 f"complete it, or give --overwrite to begin anew."
             )
-        for line in lines[1:]:
-            record = json.loads(line)
-            self.batches[record["batch"]] = record["records"]
 
     def add(self, batch: int, records: list[dict[str, Any]]) -> None:
         """Keeps the records of a batch; they are on the disk when this returns."""

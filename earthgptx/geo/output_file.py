@@ -19,6 +19,7 @@ from earthgptx.geo.vector_files import WRITE_ENDINGS, read_about, require_format
 
 ENDINGS = (*GEOJSON_ENDINGS, *WRITE_ENDINGS)
 _ABOUT = '"earthgptx": '  # how the second line of our GeoJSON begins
+_LONGEST_ABOUT = 4_000_000  # characters of it; a thousand of the longest questions
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,11 @@ def check_output(path: Path) -> None:
     """Says early what could not be written.
 
     Raises:
-        MalformedRegions: the ending names no format.
+        MalformedRegions: it is a folder, or the ending names no format.
         MissingExtra: the format's package is not installed.
     """
+    if path.is_dir():
+        raise MalformedRegions(f"Nothing can be written to {path}: it is a folder.")
     if path.suffix.lower() not in ENDINGS:
         raise MalformedRegions(
             f"Nothing can be written to {path.name}: its name must end in one of {', '.join(ENDINGS)}."
@@ -78,11 +81,22 @@ def write_features(path: Path, features: Sequence[Annotated], *, crs: str | None
             crs=crs,
             about=json.dumps(about),
         )
+    _write_through(partial)
     os.replace(partial, path)
+    _write_through(path.parent)
+
+
+def _write_through(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk: the journal goes after that."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def about_of(path: Path) -> dict[str, Any] | None:
-    """What a file says of the run that wrote it; None where it is not one of ours."""
+    """What a file says of the run that wrote it; None where it is not one of ours, or damaged."""
     if not path.is_file() or path.stat().st_size == 0:
         return None
     if not is_geojson(path):
@@ -90,10 +104,19 @@ def about_of(path: Path) -> dict[str, Any] | None:
     else:
         with path.open(encoding="utf-8", errors="replace") as stream:
             stream.readline(1000)
-            line = stream.readline(100_000).strip()
+            line = stream.readline(_LONGEST_ABOUT).strip()
         told = line.removeprefix(_ABOUT).removesuffix(",") if line.startswith(_ABOUT) else None
-    found = None if told is None else json.loads(told)
+    try:
+        found = None if told is None else json.loads(told)
+    except ValueError:
+        return None
     return found if isinstance(found, dict) else None
+
+
+def counts_of(path: Path) -> tuple[int, int]:
+    """Features of one of our files, and how many of them could not be asked about."""
+    about = about_of(path) or {}
+    return int(about.get("features", 0)), int(about.get("problems", 0))
 
 
 def _write_geojson(path: Path, features: Sequence[Annotated], crs: str | None, about: dict[str, Any]) -> None:
@@ -109,8 +132,6 @@ def _write_geojson(path: Path, features: Sequence[Annotated], crs: str | None, a
             record |= {"geometry": one.geometry, "properties": finite(one.properties)}
             stream.write((",\n" if place else "\n") + json.dumps(record, allow_nan=False))
         stream.write("\n]}\n")
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def finite(value: Any) -> Any:

@@ -6,6 +6,7 @@ the extra `geo`; what a file is, its first bytes say, so that no text is handed 
 
 from __future__ import annotations
 
+import datetime
 import importlib
 import json
 import math
@@ -77,7 +78,13 @@ def read_vectors(path: Path) -> FeatureFile:
         raise MalformedRegions(f"{path.name} holds 0 features.")
     rows = zip(*columns.values(), strict=True) if columns else [()] * len(geometries)
     features = tuple(
-        Feature(number, identity, geometry, dict(zip(columns, row, strict=True)))
+        Feature(
+            number,
+            identity,
+            geometry if isinstance(geometry, dict) else None,
+            dict(zip(columns, row, strict=True)),
+            problem=geometry if isinstance(geometry, str) else "",
+        )
         for number, (identity, geometry, row) in enumerate(zip(ids, geometries, rows, strict=True), start=1)
     )
     try:
@@ -86,17 +93,19 @@ def read_vectors(path: Path) -> FeatureFile:
         raise MalformedRegions(f"{path.name}: {error}") from error
 
 
-_Contents = tuple[list[Any], list[dict[str, Any] | None], dict[str, list[Any]], str | None]
+_Contents = tuple[list[Any], list[dict[str, Any] | str | None], dict[str, list[Any]], str | None]
 
 
 def _read_ogr(path: Path) -> _Contents:
     """Ids, geometries, columns and reference system of a file that GDAL reads."""
     raw, errors = _package("pyogrio.raw"), _package("pyogrio.errors")
     try:
-        about, ids, binaries, data = raw.read(path, return_fids=True)
-        geometries = from_wkb(binaries.tolist())
+        about, ids, binaries, data = raw.read(path, layer=0, return_fids=True)
     except (errors.DataSourceError, errors.DataLayerError, errors.FeatureError) as error:
         raise MalformedRegions(f"{path.name} cannot be read: {str(error).splitlines()[0]}") from error
+    if binaries is None:
+        raise MalformedRegions(f"{path.name} holds no geometries in its first layer.")
+    geometries = _parsed(binaries.tolist())
     columns = {
         str(name): [_plain(value) for value in column] for name, column in zip(about["fields"], data, strict=True)
     }
@@ -107,31 +116,59 @@ def _read_parquet(path: Path) -> _Contents:
     """The same of a GeoParquet file; features have the id of their column `id`, or none."""
     parquet, arrow = _package("pyarrow.parquet"), _package("pyarrow")
     try:
-        table = parquet.read_table(path)
-    except (arrow.ArrowInvalid, OSError) as error:
+        table = parquet.ParquetFile(path).read()  # `read_table` would make columns of folders' names
+    except (arrow.ArrowException, OSError) as error:
         raise MalformedRegions(f"{path.name} cannot be read: {str(error).splitlines()[0]}") from error
     written = (table.schema.metadata or {}).get(b"geo")
     if written is None:
         raise MalformedRegions(f"{path.name} is Parquet without geometries: its metadata has no 'geo'.")
-    about = json.loads(written)
-    name = about["primary_column"]
-    column = about["columns"][name]
+    try:
+        about = json.loads(written)
+        name = about["primary_column"]
+        column = about["columns"][name]
+        binaries = table.column(name).to_pylist()
+    except (ValueError, KeyError, TypeError) as error:
+        raise MalformedRegions(
+            f"{path.name} cannot be read: its metadata 'geo' is not as GeoParquet has it."
+        ) from error
     if column.get("encoding") != "WKB":
         raise MalformedRegions(f"{path.name} holds geometries in {column.get('encoding')}, but only WKB is read.")
-    columns = {key: table.column(key).to_pylist() for key in table.column_names if key != name}
-    geometries = from_wkb(table.column(name).to_pylist())
+    columns = {key: _plain(table.column(key).to_pylist()) for key in table.column_names if key != name}
+    geometries = _parsed(binaries)
     crs = column.get("crs", WGS84)
-    ids = columns.pop("id", [None] * len(geometries))
+    ids = [one if isinstance(one, str | int | float) else None for one in columns.pop("id", [None] * len(geometries))]
     return ids, geometries, columns, json.dumps(crs) if isinstance(crs, dict) else crs
 
 
+def _parsed(binaries: list[Any]) -> list[dict[str, Any] | str | None]:
+    """Geometries from their bytes; a sentence for one that is damaged, or of a kind that GeoJSON does not have."""
+    errors = _package("shapely.errors")
+    try:
+        return list(from_wkb(binaries))
+    except (errors.ShapelyError, TypeError, RuntimeError) as error:
+        if len(binaries) == 1:
+            reason = str(error).splitlines()[0]
+            return [f"Its geometry is damaged, or of a kind that cannot be read: {reason}."]
+    return [geometry for one in binaries for geometry in _parsed([one])]
+
+
 def _plain(value: Any) -> Any:
-    """A value of a column as JSON has it; None for a gap."""
-    if isinstance(value, np.generic):
-        value = value.item() if not isinstance(value, np.datetime64) else (None if np.isnat(value) else str(value))
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    """A value of a column as JSON has it; None for a gap. What JSON does not know becomes text."""
+    if isinstance(value, np.datetime64):
+        return None if np.isnat(value) else str(value)
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def write_vectors(
@@ -160,18 +197,25 @@ def write_vectors(
 
 
 def read_about(path: Path) -> str | None:
-    """The text on the run that wrote a file; None where there is none."""
+    """The text on the run that wrote a file; None where there is none, or no such file."""
     if path.suffix.lower() == ".gpkg":
-        raw = _package("pyogrio")
-        metadata = raw.read_info(path).get("layer_metadata") or {}
+        raw, errors = _package("pyogrio"), _package("pyogrio.errors")
+        try:
+            metadata = raw.read_info(path, layer=0).get("layer_metadata") or {}
+        except (errors.DataSourceError, errors.DataLayerError):
+            return None
         return metadata.get(RUN_KEY)
-    schema = _package("pyarrow.parquet").read_schema(path)
+    try:
+        schema = _package("pyarrow.parquet").read_schema(path)
+    except (_package("pyarrow").ArrowException, OSError):
+        return None
     found = (schema.metadata or {}).get(RUN_KEY.encode())
     return None if found is None else bytes(found).decode()
 
 
 def _columns(ids: Sequence[str | int | float | None], properties: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
     """One list a property, in order of appearance; lists, objects and columns of mixed types become JSON text."""
+    properties = [{_as_text(name): value for name, value in one.items()} for one in properties]
     names = list(dict.fromkeys(name for one in properties for name in one))
     columns: dict[str, list[Any]] = {}
     if any(identity is not None for identity in ids):
@@ -189,7 +233,13 @@ def _free_name(name: str, taken: Iterable[str]) -> str:
     return candidate
 
 
+def _as_text(value: str) -> str:
+    """Text that UTF-8 and C can hold; JSON may have halves of characters, and zeros."""
+    return value.encode("utf-8", errors="replace").decode("utf-8").replace("\0", "")
+
+
 def _one_type(values: Sequence[Any]) -> list[Any]:
+    values = [_as_text(value) if isinstance(value, str) else value for value in values]
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int, float} and len(kinds) == 2:
         return [None if value is None else float(value) for value in values]

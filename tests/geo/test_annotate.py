@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from earthgptx.data.imagery import Scene
-from earthgptx.errors import FolderInUse, OutputExists
-from earthgptx.geo import big_scene
+from earthgptx.errors import FolderInUse, OutputExists, UnreadableImagery
+from earthgptx.geo import asking, big_scene
 from earthgptx.geo.annotate import Summary, annotate, is_complete
 from earthgptx.geo.asking import Wishes
 from earthgptx.geo.big_scene import BigScene
@@ -162,6 +162,45 @@ def test_a_region_without_data_is_told(tmp_path: Path):
     assert problem.startswith("Feature 'blob-0': The scene holds no data there: 0 of the")
 
 
+def test_what_cannot_be_seen_from_afar_is_that_regions_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    found = blobs(2, *SIZE)
+    scene = write_scene(tmp_path / "a.tif", found, *SIZE)
+    speck = {"type": "MultiPolygon", "coordinates": []}
+    for shift in (0.0, 0.9):
+        corners = [(x + shift, y + shift) for x, y in ((900.1, 600.1), (900.7, 600.1), (900.7, 600.7), (900.1, 600.7))]
+        ring = [list(point) for point in georeference("utm").ring_to_wgs84(corners)]
+        speck["coordinates"].append([[*ring, ring[0]]])
+    regions = write_regions(
+        tmp_path / "in.geojson", found, "utm", {"type": "Feature", "id": "speck", "geometry": speck, "properties": {}}
+    )
+    wishes = Wishes(("What is in the whole image?",), captions=False)
+    monkeypatch.setattr(asking, "VIEW_SIDE", 600)  # a window is read at full resolution, the whole scene reduced
+    summary = run(scene, regions, tmp_path / "o.geojson", wishes=wishes)
+    assert [one.split(":")[0] for one in summary.problems] == ["Feature 'speck'"]
+    features = json.loads((tmp_path / "o.geojson").read_text())["features"]
+    assert [feature["properties"]["egx_answer"] for feature in features] == ["red", "green", None]
+
+
+def test_an_overview_that_cannot_be_read_does_not_stop_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    found = blobs(2, *SIZE)
+    scene = write_scene(tmp_path / "a.tif", found, *SIZE)
+    read = BigScene.read
+
+    def damaged(self: BigScene, window: Box, max_side: int) -> Scene:
+        if window.width == SIZE[0]:
+            raise UnreadableImagery("The overview is damaged.")
+        return read(self, window, max_side)
+
+    monkeypatch.setattr(BigScene, "read", damaged)
+    wishes = Wishes(("What is in the whole image?", "What is it?"), captions=False)
+    regions = write_regions(tmp_path / "in.geojson", found, "utm")
+    summary = run(scene, regions, tmp_path / "o.geojson", wishes=wishes)
+    assert summary.problems == tuple(f"Feature 'blob-{k}': The overview is damaged." for k in range(2))
+    features = json.loads((tmp_path / "o.geojson").read_text())["features"]
+    assert [feature["properties"]["egx_answer"] for feature in features] == [None, None]
+    assert [feature["properties"]["egx_answer_2"] for feature in features] == ["red", "green"]
+
+
 def test_a_run_that_is_stopped_anywhere_completes_the_same_file(tmp_path: Path):
     found = blobs(10, *SIZE)
     scene = write_scene(tmp_path / "a.tif", found, *SIZE)
@@ -227,6 +266,46 @@ def test_a_journal_serves_one_run_and_one_process(tmp_path: Path):
         Journal(path, {"questions": ["b"], "grid": 1})
     with Journal(path, {"grid": 1, "questions": ["a"]}) as journal:
         assert journal.batches == {0: [{"x": 1}]}
+
+
+def test_a_journal_begun_anew_waits_for_the_run_that_has_it(tmp_path: Path):
+    path = tmp_path / "o.geojson.journal"
+    with Journal(path, {"a": 1}) as journal:
+        journal.add(0, [])
+        with pytest.raises(FolderInUse):
+            Journal(path, {"a": 2}, is_new=True)
+        assert journal.batches == {0: []}
+    with Journal(path, {"a": 2}, is_new=True) as journal:
+        assert journal.batches == {}
+    with pytest.raises(OutputExists, match="another a:"):
+        Journal(path, {"a": 1})
+
+
+@pytest.mark.parametrize("content", ["my notes\n", "{}\n", '{"settings": {"a": 1}}\n{"batch": 0}\n', "[1]\n2\n"])
+def test_what_is_no_journal_is_kept(tmp_path: Path, content: str):
+    path = tmp_path / "o.geojson.journal"
+    path.write_text(content)
+    with pytest.raises(OutputExists, match="no journal"):
+        Journal(path, {"a": 1})
+    assert path.read_text() == content
+
+
+def test_batches_cut_otherwise_are_not_gone_on_with(tmp_path: Path):
+    found = blobs(10, *SIZE)
+    scene = write_scene(tmp_path / "a.tif", found, *SIZE)
+    regions = write_regions(tmp_path / "in.geojson", found, "utm")
+    with pytest.raises(KeyboardInterrupt):
+        run(scene, regions, tmp_path / "o.geojson", generator=SeeingGenerator(7))
+    big = BigScene.open(scene, sensor="optical")
+    plan = plan_regions(big, read_features(regions), MASKS, windows_at_once=1)
+    with pytest.raises(OutputExists, match="another batches"):
+        annotate(
+            plan,
+            load=lambda: Assistant(SeeingGenerator()),
+            out=tmp_path / "o.geojson",
+            target=coordinates_of(big, "wgs84"),
+            settings=SETTINGS,
+        )
 
 
 @pytest.mark.parametrize("ending", [".gpkg", ".parquet"])

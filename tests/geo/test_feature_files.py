@@ -107,6 +107,15 @@ def test_what_is_no_geojson_is_refused_with_one_sentence(tmp_path: Path, content
     assert "\n" not in str(caught.value)
 
 
+def test_numbers_that_no_file_could_hold_again_are_no_ids_and_no_crash(tmp_path: Path):
+    text = '{"type": "Feature", "id": NaN, "geometry": {"type": "Point", "coordinates": [1e999, %s]}}' % ("7" * 5000)
+    [one] = read_features(write(tmp_path / "a.geojson", text)).features
+    assert one.id is None
+    assert one.geometry == {"type": "Point", "coordinates": [float("inf"), float("inf")]}
+    kept = '{"type": "Feature", "id": 12345678901234567890, "geometry": null}'
+    assert read_features(write(tmp_path / "a.geojson", kept)).features[0].id == 12345678901234567890
+
+
 def test_no_file(tmp_path: Path):
     with pytest.raises(MalformedRegions, match="no file"):
         read_features(tmp_path / "a.geojson")

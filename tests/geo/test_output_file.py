@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from earthgptx.errors import MalformedRegions
 from earthgptx.geo.feature_files import read_features
-from earthgptx.geo.output_file import Annotated, about_of, check_output, write_features
+from earthgptx.geo.output_file import Annotated, about_of, check_output, counts_of, write_features
 
 pytest.importorskip("pyogrio")
 pytest.importorskip("pyarrow")
@@ -74,6 +75,118 @@ def test_geojson_is_plain_geojson(tmp_path: Path):
     assert content["features"][2] == {"type": "Feature", "id": "c", "geometry": None, "properties": {"depth": None}}
     path.write_text(json.dumps({"type": "FeatureCollection", "features": []}))
     assert about_of(path) is None
+
+
+def test_a_folder_is_refused_before_the_work(tmp_path: Path):
+    (tmp_path / "out.geojson").mkdir()
+    with pytest.raises(MalformedRegions, match="it is a folder"):
+        check_output(tmp_path / "out.geojson")
+
+
+@EVERY_FORMAT
+def test_a_file_that_is_not_ours_says_nothing(tmp_path: Path, ending: str):
+    path = tmp_path / f"out{ending}"
+    assert about_of(path) is None
+    for content in (b"", b"no such format", b'{"type": "FeatureCollection",\n"earthgptx": {"cut'):
+        path.write_bytes(content)
+        assert about_of(path) is None
+    assert counts_of(path) == (0, 0)
+
+
+@EVERY_FORMAT
+def test_long_questions_are_kept_with_the_run(tmp_path: Path, ending: str):
+    path = tmp_path / f"out{ending}"
+    about = {"settings": {"questions": ["?" * 4000] * 60}, "features": 3, "problems": 1}
+    write_features(path, FEATURES, crs="EPSG:4326", about=about)
+    assert about_of(path) == about
+    assert counts_of(path) == (3, 1)
+
+
+@EVERY_FORMAT
+def test_text_that_no_encoding_has_is_written_all_the_same(tmp_path: Path, ending: str):
+    path = tmp_path / f"out{ending}"
+    odd = [Annotated("\ud800", POINT, {"half\ud800": "a\ud800b", "zero\0": "a\0b", "": 1})]
+    write_features(path, odd, crs="EPSG:4326", about={})
+    [one] = read_features(path).features
+    assert 1 in one.properties.values()
+
+
+@EVERY_FORMAT
+def test_no_features_are_a_file(tmp_path: Path, ending: str):
+    path = tmp_path / f"out{ending}"
+    write_features(path, [], crs="EPSG:4326", about={"run": 1})
+    assert about_of(path) == {"run": 1}
+
+
+def test_values_that_json_does_not_have_become_text(tmp_path: Path):
+    import datetime
+    import decimal
+
+    import pyarrow
+    import pyarrow.parquet
+
+    path = tmp_path / "year=2026" / "a.parquet"
+    path.parent.mkdir()
+    write_features(path, [Annotated(None, POINT, {})], crs="EPSG:4326", about={})
+    table = pyarrow.parquet.ParquetFile(path).read()
+    values = {
+        "day": datetime.date(2026, 11, 24),
+        "time": datetime.datetime(2026, 11, 24, 18, 30),
+        "price": decimal.Decimal("1.50"),
+        "raw": b"\x01\xff",
+        "tags": [{"at": datetime.date(2026, 1, 1), "x": float("nan")}],
+    }
+    for name, value in values.items():
+        table = table.append_column(name, pyarrow.array([value]))
+    pyarrow.parquet.write_table(table, path)
+    [one] = read_features(path).features
+    assert one.properties == {
+        "day": "2026-11-24",
+        "time": "2026-11-24T18:30:00",
+        "price": "1.50",
+        "raw": "01ff",
+        "tags": [{"at": "2026-01-01", "x": None}],
+    }
+    write_features(tmp_path / "b.geojson", [Annotated(None, POINT, one.properties)], crs="EPSG:4326", about={})
+
+
+def test_one_damaged_geometry_is_one_features_problem(tmp_path: Path):
+    import pyarrow
+    import pyarrow.parquet
+
+    path = tmp_path / "a.parquet"
+    write_features(path, FEATURES[:2], crs="EPSG:4326", about={})
+    table = pyarrow.parquet.ParquetFile(path).read()
+    place = table.column_names.index("geometry")
+    whole = table.column("geometry")[0].as_py()
+    for wrong in (b"\x01\x03", b"", whole[:20]):
+        column = pyarrow.array([whole, wrong])
+        pyarrow.parquet.write_table(table.set_column(place, "geometry", column), path)
+        first, second = read_features(path).features
+        assert (first.geometry, first.problem) == (SQUARE, "")
+        assert second.geometry is None
+        assert "damaged" in second.problem
+
+
+@pytest.mark.parametrize("geo", ["{", "[]", "{}", '{"primary_column": "x", "columns": {"x": {"encoding": "WKB"}}}'])
+def test_metadata_that_is_no_geoparquet_is_refused(tmp_path: Path, geo: str):
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table({"a": [1]}).replace_schema_metadata({"geo": geo})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(MalformedRegions, match="cannot be read"):
+        read_features(tmp_path / "a.parquet")
+
+
+def test_a_layer_without_geometries_is_refused(tmp_path: Path):
+    import pyogrio.raw
+
+    path = tmp_path / "a.gpkg"
+    columns = [np.array([1, 2])], np.array(["n"], dtype=object)
+    pyogrio.raw.write(path, None, *columns, driver="GPKG", geometry_type=None, layer="table")
+    with pytest.raises(MalformedRegions, match="no geometries"):
+        read_features(path)
 
 
 def test_unknown_endings_are_refused(tmp_path: Path):
