@@ -9,6 +9,7 @@ import pytest
 
 from earthgptx.inference.assistant import Assistant
 from tests.geo.blob_scene import blobs, write_regions, write_scene
+from tests.geo.fake_store import served
 from tests.geo.seeing_generator import SeeingGenerator
 from tests.test_cli import refused, run
 
@@ -83,9 +84,80 @@ def test_a_whole_scene_in_words(generator, scene: str, tmp_path: Path):
     assert feature["properties"]["egx_answer"] == "1 kinds of blobs"
 
 
+def test_other_weights_do_not_go_on_with_old_answers(generator, scene: str, regions: str, tmp_path: Path):
+    trained = tmp_path / "model"
+    trained.mkdir()
+    (trained / "config.json").write_text("{}")
+    (trained / "trained.safetensors").write_bytes(b"old")
+    arguments = ("annotate", scene, regions, "-o", str(tmp_path / "out.geojson"), "--model", str(trained))
+    generator._dies_after = 1
+    assert run(*arguments).exit_code == 130
+    generator._dies_after = None
+    (trained / "trained.safetensors").write_bytes(b"new")
+    assert "another model" in run(*arguments).stderr.splitlines()[-1]
+    (trained / "trained.safetensors").write_bytes(b"old")
+    moved = trained.rename(tmp_path / "elsewhere")
+    assert run(*arguments[:-1], str(moved)).exit_code == 0
+
+
+def test_many_scenes_become_a_folder(generator, scene: str, regions: str, tmp_path: Path):
+    (tmp_path / "broken.tif").write_bytes(b"II*\0 but then nothing")
+    arguments = ("annotate", str(tmp_path), regions, "-o", str(tmp_path / "answers"), "--sensor", "optical")
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    failed, summary = result.stderr.splitlines()
+    assert f"{tmp_path}/broken.tif failed: broken.tif is damaged" in failed
+    assert "1 of 2 scenes are annotated in" in summary
+    assert "3 features" in summary
+    assert "1 failed" in summary
+    assert (tmp_path / "answers" / "port.tif.geojson").is_file()
+    (tmp_path / "broken.tif").unlink()
+    asked = len(generator.requests)
+    result = run(*arguments)
+    assert (result.exit_code, len(generator.requests)) == (0, asked)
+    refused(run(*arguments, "--masks"), "another masks", "--overwrite")
+
+
+def test_many_scenes_without_regions_in_another_format(generator, scene: str, tmp_path: Path):
+    pytest.importorskip("pyogrio")
+    out = tmp_path / "answers"
+    result = run(
+        "annotate", f"{tmp_path}/*.tif", "-o", str(out), "--grid", "300", "--ask", "What is it?", "--format", "gpkg"
+    )
+    assert result.exit_code == 0, result.output
+    assert (out / "port.tif.gpkg").is_file()
+
+
+def test_a_scene_in_an_object_store(generator, scene: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with served(tmp_path.parent, monkeypatch):
+        out = tmp_path / "out.geojson"
+        assert run("annotate", f"s3://{tmp_path.name}/port.tif", "-o", str(out)).exit_code == 0
+        many = run("annotate", f"s3://{tmp_path.name}/", "-o", str(tmp_path / "many"))
+        assert many.exit_code == 0, many.output
+    [one], [same] = (json.loads(path.read_text())["features"] for path in (out, tmp_path / "many" / "port.tif.geojson"))
+    assert one == same
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["{folder}", "{regions}", "-o", "{out}"], "name a folder for their answers"),
+        (["{folder}", "{regions}"], "name a folder for their answers"),
+        (["{folder}", "{regions}", "-o", "{folder}/no/answers"], "there is no folder"),
+        (["{folder}", "{regions}", "-o", "{folder}/a", "--format", "kml"], 'not as "kml"'),
+        (["{folder}", "{regions}", "-o", "{folder}/a", "--crs", "scene"], "RFC 7946"),
+        (["{folder}", "{regions}", "-o", "{folder}/a", "--engine", "spark"], 'no engine "spark"'),
+        (["{folder}", "{regions}", "-o", "{folder}/a", "--workers", "2"], "--workers is for --engine ray"),
+        (["{folder}", "{folder}/none.geojson", "-o", "{folder}/a"], "There is no file of regions"),
+        (["{folder}", "-o", "{folder}/a", "--ask", "a?", "--ask", "b?"], "one question, but 2"),
+        (["{folder}/*.jp2", "-o", "{folder}/a"], "names 0 scenes"),
+        (["{folder}/none.txt", "-o", "{folder}/a"], "no list of scenes"),
+        (["{scene}", "{regions}", "-o", "{out}", "--engine", "ray"], "are for many scenes"),
+        (["{scene}", "{regions}", "-o", "{out}", "--format", "gpkg"], "are for many scenes"),
+        (["{scene}", "{regions}", "-o", "{out}", "--simplify", "nan"], "less than or equal to 100"),
+        (["{scene}", "{regions}", "-o", "{out}", "--model", "none"], "There is no model 'none'"),
+        (["http://host/a.tif", "{regions}", "-o", "{out}"], "No pixels can be read from http://"),
         (["{scene}", "{regions}"], "Say with -o"),
         (["{scene}", "{regions}", "-o", "out.txt"], "must end in one of"),
         (["{scene}", "{regions}", "-o", "{folder}/no/out.geojson"], "there is no folder"),

@@ -1,4 +1,4 @@
-"""`earthgptx annotate`: a scene of any size and a file of regions become a vector file of answers.
+"""`earthgptx annotate`: scenes of any size and files of regions become vector files of answers.
 
 Everything that can be wrong with the input as a whole is found before the model is loaded; what is wrong with one
 feature is told and does not stop the rest.
@@ -6,39 +6,40 @@ feature is told and does not stop the rest.
 
 from __future__ import annotations
 
-import hashlib
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from earthgptx.cli import speaking
+from earthgptx.cli.annotate_many import Cluster, annotate_many, check_crs, progress_bar
 
 if TYPE_CHECKING:
-    from earthgptx.geo.annotate import Plan, Summary
-    from earthgptx.geo.annotate import Progress as OnProgress
-    from earthgptx.geo.asking import Wishes
-    from earthgptx.geo.big_scene import BigScene
+    from earthgptx.geo.annotate import Summary
+    from earthgptx.geo.model_choice import ModelChoice
+    from earthgptx.geo.one_scene import Order
     from earthgptx.geo.windows import View
-
-logger = logging.getLogger(__name__)
 
 LEAST_GRID = 64  # scene pixels; below, a cell shows nothing
 MOST_TOLD = 20  # problems that are told one by one; all of them are in the file
 
 
 def annotate(
-    scene: Annotated[Path, typer.Argument(help="GeoTIFF (best: a COG), TIFF, PNG or JPEG, of any size.")],
+    scene: Annotated[
+        str,
+        typer.Argument(
+            help="GeoTIFF (best: a COG), TIFF, PNG or JPEG, of any size; for many a folder, a pattern in quotes, "
+            "a prefix such as s3://bucket/2026/, or a list (.txt, .jsonl)."
+        ),
+    ],
     regions: Annotated[
         Path | None,
         typer.Argument(help="GeoJSON, GeoPackage, FlatGeobuf, shapefile or GeoParquet; none asks about all of it."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="What to write: .geojson, .gpkg or .parquet.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="What to write: .geojson, .gpkg or .parquet; for many scenes a folder."),
+    ] = None,
     ask: Annotated[
         list[str] | None,
         typer.Option(metavar="QUESTION", help="Asked of every region, or cell; repeatable for regions."),
@@ -54,11 +55,18 @@ def annotate(
     view: Annotated[str, typer.Option(help="What is seen around a region: auto, zoom or overview.")] = "auto",
     crs: Annotated[str, typer.Option(help="Coordinates written: wgs84, or scene (not for GeoJSON).")] = "wgs84",
     sensor: Annotated[str, typer.Option(help="optical, sar, infrared, or auto to guess.")] = "auto",
+    format: Annotated[
+        str | None, typer.Option(help="Of many scenes' outputs: geojson, gpkg or parquet.", show_default="geojson")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="What does many scenes: local, or ray for a cluster.")] = "local",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="With --engine ray: processes, each with the model.", show_default="2")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew, whatever is there.")] = False,
     model: Annotated[str, typer.Option(help="A model's name, or a folder with a checkpoint.")] = "nano",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
 ) -> None:
-    """Label, caption and segment every region of a file, or a whole scene cell by cell.
+    """Label, caption and segment every region of a file, or a whole scene cell by cell, of one scene or of many.
 
     Stopped at any moment, the same command goes on where it was. Features keep their id and properties; answers are
     added as egx_label, egx_confidence, egx_caption, egx_answer and, with --masks, the mask as geometry and egx_area_m2.
@@ -66,125 +74,81 @@ def annotate(
     Example: earthgptx annotate port.tif berths.geojson -o ships.geojson --masks
 
     Example: earthgptx annotate port.tif -o ships.gpkg --grid 768 --masks --ask "Segment all ships."
-    """
-    from earthgptx.geo.annotate import annotate as run
-    from earthgptx.geo.annotate import is_complete
-    from earthgptx.geo.asking import Wishes
-    from earthgptx.geo.big_scene import BigScene
-    from earthgptx.geo.journal import journal_of
-    from earthgptx.geo.outlines import require_outlines
-    from earthgptx.geo.placing import coordinates_of
 
-    if out is None:
-        speaking.refuse("Say with -o what to write, for example -o out.geojson.")
-    _check_choices(out, view=view, crs=crs, grid=grid, regions=regions)
+    Example: earthgptx annotate scenes/ berths.geojson -o answers --format gpkg
+    """
+    from earthgptx.geo.asking import Wishes
+    from earthgptx.geo.model_choice import ModelChoice
+    from earthgptx.geo.one_scene import Order
+    from earthgptx.geo.outlines import require_outlines
+    from earthgptx.geo.scene_list import names_many
+
+    _check_choices(view=view, crs=crs, grid=grid, regions=regions)
     if masks:
         require_outlines()
-    questions = _checked_questions(ask or [], has_regions=regions is not None, masks=masks)
-    big = BigScene.open(scene, sensor=sensor)
-    wishes = Wishes(questions, captions=captions, masks=masks, tolerance=simplify, view=cast("View", view))
-    settings = {**_about_scene(scene), **_about_wishes(wishes, regions), "grid": grid, "crs": crs}
-    settings |= {"sensor": big.sensor, "model": model}
-    if overwrite:
-        journal_of(out).unlink(missing_ok=True)
-    elif is_complete(out, settings):
-        speaking.complain(f"{out} is complete already: nothing was left to do.")
+    chosen = ModelChoice.of(model, device)
+    order = Order(
+        wishes=Wishes(tuple(ask or ()), captions=captions, masks=masks, tolerance=simplify, view=cast("View", view)),
+        grid=grid,
+        crs="scene" if crs == "scene" else "wgs84",
+        sensor=sensor,
+        checkpoint=chosen.checkpoint,
+    )
+    if names_many(scene):
+        cluster = Cluster(engine, workers)
+        annotate_many(scene, regions, out, order, chosen, format=format, cluster=cluster, overwrite=overwrite)
         return
-    plan = _plan(big, regions, wishes, grid)
-    for note in big.notes:
-        speaking.complain(note)
-
-    def load() -> Any:
-        from earthgptx.inference.loading import load as load_model
-
-        return load_model(model, device=device)
-
-    target = coordinates_of(big, "scene" if crs == "scene" else "wgs84")
-    with _progress() as tell:
-        summary = run(plan, load=load, out=out, target=target, settings=settings, progress=tell)
-    _report(summary, out)
+    if engine != "local" or workers is not None or format is not None:
+        speaking.refuse("--engine, --workers and --format are for many scenes: a folder, a pattern or a list of them.")
+    _annotate_one(scene, regions, out, order, chosen, overwrite=overwrite)
 
 
-def _check_choices(out: Path, *, view: str, crs: str, grid: int | None, regions: Path | None) -> None:
+def _check_choices(*, view: str, crs: str, grid: int | None, regions: Path | None) -> None:
     """Refuses options that contradict each other, or have no such value."""
-    from earthgptx.geo.output_file import check_output, is_geojson
-
     if view not in ("auto", "zoom", "overview"):
         speaking.refuse(f'There is no view "{view}"; there are auto, zoom and overview.')
     if crs not in ("wgs84", "scene"):
         speaking.refuse(f'Coordinates are written in wgs84 or scene, not in "{crs}".')
-    check_output(out)
-    speaking.check_outputs(geojson=out)
-    if crs == "scene" and is_geojson(out):
-        speaking.refuse("GeoJSON is in WGS84 (RFC 7946): write .gpkg or .parquet for --crs scene.")
     if grid is not None and regions is not None:
         speaking.refuse("Give regions or --grid, not both: a grid takes the place of regions.")
     if grid is not None and grid < LEAST_GRID:
         speaking.refuse(f"A cell of the grid has at least {LEAST_GRID} pixels a side, not {grid}.")
 
 
-def _checked_questions(asked: list[str], *, has_regions: bool, masks: bool) -> tuple[str, ...]:
-    """The questions to ask; without regions there is one."""
-    from earthgptx.data.phrasing import PHRASES
-    from earthgptx.inference.questions import check_question
+def _annotate_one(
+    scene: str, regions: Path | None, out: Path | None, order: Order, chosen: ModelChoice, *, overwrite: bool
+) -> None:
+    """One scene into one file."""
+    from earthgptx.data import remote_file
+    from earthgptx.geo.annotate import annotate as run
+    from earthgptx.geo.annotate import is_complete
+    from earthgptx.geo.one_scene import prepare, questions_of
+    from earthgptx.geo.output_file import check_output
 
-    if not has_regions and len(asked) > 1:
-        speaking.refuse(f"A whole scene is asked one question, but {len(asked)} were given.")
-    if not has_regions and not asked:
-        asked = [PHRASES["grounded_caption" if masks else "image_caption"][0]]
-    return tuple(check_question(question, 1 if has_regions else 0) for question in asked)
-
-
-def _plan(scene: BigScene, regions: Path | None, wishes: Wishes, grid: int | None) -> Plan:
-    """What to ask, with what is unusual about the file of regions told."""
-    from earthgptx.geo.feature_files import read_features
-    from earthgptx.geo.grid import plan_grid
-    from earthgptx.geo.region_plan import plan_regions
-
-    if regions is None:
-        return plan_grid(scene, wishes.questions[0], side=grid, masks=wishes.masks, tolerance=wishes.tolerance)
-    file = read_features(regions)
-    for note in file.notes:
+    if out is None:
+        speaking.refuse("Say with -o what to write, for example -o out.geojson.")
+    check_output(out)
+    speaking.check_outputs(geojson=out)
+    check_crs(out, order)
+    questions_of(order.wishes, has_regions=regions is not None)  # before the scene is opened
+    path = remote_file.path_of(scene) if remote_file.is_url(scene) else Path(scene)
+    prepared = prepare(path, regions, order)
+    if not overwrite and is_complete(out, prepared.settings):
+        speaking.complain(f"{out} is complete already: nothing was left to do.")
+        return
+    for note in prepared.notes:
         speaking.complain(note)
-    return plan_regions(scene, file, wishes)
-
-
-def _about_scene(scene: Path) -> dict[str, Any]:
-    """What tells one scene's file from another."""
-    return {"scene": [scene.name, scene.stat().st_size, scene.stat().st_mtime_ns]}
-
-
-def _about_wishes(wishes: Wishes, regions: Path | None) -> dict[str, Any]:
-    """What is asked, and of what."""
-    return {
-        "regions": None if regions is None else _digest(regions),
-        "questions": list(wishes.questions),
-        "captions": wishes.captions and regions is not None,
-        "masks": wishes.masks,
-        "simplify": wishes.tolerance,
-        "view": wishes.view,
-    }
-
-
-def _digest(path: Path) -> str | None:
-    """Of a file's bytes; None where there is none, which its reader will say."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else None
-
-
-@contextmanager
-def _progress() -> Iterator[OnProgress]:
-    """A bar on stderr where a person looks at it; else lines, which `--verbose` shows."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("asking", total=None)
-
-        def tell(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-            if not console.is_terminal:
-                logger.info("%d of %d are answered", done, total)
-
-        yield tell
+    with progress_bar("asking") as tell:
+        summary = run(
+            prepared.plan,
+            load=chosen.load,
+            out=out,
+            target=prepared.target,
+            settings=prepared.settings,
+            progress=tell,
+            is_new=overwrite,
+        )
+    _report(summary, out)
 
 
 def _report(summary: Summary, out: Path) -> None:
