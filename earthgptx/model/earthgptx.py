@@ -58,21 +58,16 @@ class EarthGPTX(PreTrainedModel):
         "Pixels",
         "LlamaDecoderLayer",
     ]
+    # Where a checkpoint is in bf16 for the sake of its large frozen parts, what is trained stays as it was stored.
+    _keep_in_fp32_modules_strict = ["spatial", "fusion", "pixels", "language.new_words"]  # noqa: RUF012
 
     def __init__(self, config: EarthGPTXConfig) -> None:
         super().__init__(config)
-        language_width = int(config.language["hidden_size"])
         self.vision = Vision(config.vision)
         self.spatial = spatial_encoder(config.spatial)
-        self.fusion = Fusion(
-            config.fusion,
-            token_width=config.vision.token_width,
-            spatial=config.spatial,
-            num_view_slots=config.vision.sub_image_grid**2 + 1,
-            language_width=language_width,
-        )
+        self.fusion = fusion_of(config)
         self.language = Language(config.language, num_new_tokens=config.num_new_tokens)
-        self.pixels = Pixels(config.pixels, vision=config.vision, language_width=language_width)
+        self.pixels = Pixels(config.pixels, vision=config.vision, language_width=int(config.language["hidden_size"]))
         self.post_init()
         # transformers gathers tied weights from direct children alone, and the Llama lies one deeper.
         tied = self.language.llama.all_tied_weights_keys
@@ -171,6 +166,17 @@ class EarthGPTX(PreTrainedModel):
         """Eqs. 1-8 alone, without the language model: what warm-up training needs."""
         marks = self.spatial(batch.canvases)
         return self.fusion(concatenated_tokens(features, self.config.vision), marks, view_map(batch)), marks
+
+
+def fusion_of(config: EarthGPTXConfig) -> Fusion:
+    """The fusion box as it stands between the other boxes of a configuration."""
+    return Fusion(
+        config.fusion,
+        token_width=config.vision.token_width,
+        spatial=config.spatial,
+        num_view_slots=config.vision.sub_image_grid**2 + 1,
+        language_width=int(config.language["hidden_size"]),
+    )
 
 
 def view_map(batch: Batch) -> ViewMap:

@@ -39,10 +39,7 @@ class Pixels(nn.Module):
             SamVisionConfig(hidden_size=2 * config.width, num_pos_feats=config.width // 2)
         )
         self.positions.positional_embedding = _fourier_frequencies(self.positions.positional_embedding)
-        # LISA's projection (and GeoPixel's): Linear - ReLU - Linear to the decoder's width.
-        self.language_to_pixel = nn.Sequential(
-            nn.Linear(language_width, language_width), nn.ReLU(), nn.Linear(language_width, config.width)
-        )
+        self.language_to_pixel = language_to_pixel(language_width, config.width)
         self.no_mark = nn.Parameter(torch.zeros(config.width))  # SAM's no-mask dense embedding
         self.mark_prompt = MarkPrompt(config.width) if config.mark_prompt else None
 
@@ -111,6 +108,11 @@ class Pixels(nn.Module):
         with torch.autocast(like.device.type, enabled=False):  # bf16 cannot hold the phase of a sine
             encoded = self.positions(grid.to(self.positions.positional_embedding.dtype))
         return encoded.permute(2, 0, 1)[None].expand(len(like), -1, -1, -1).to(like.dtype)
+
+
+def language_to_pixel(language_width: int, width: int) -> nn.Sequential:
+    """LISA's projection (and GeoPixel's): Linear - ReLU - Linear to the decoder's width."""
+    return nn.Sequential(nn.Linear(language_width, language_width), nn.ReLU(), nn.Linear(language_width, width))
 
 
 def _fourier_frequencies(like: nn.Parameter) -> nn.Parameter:

@@ -16,6 +16,7 @@ from transformers.initialization import no_init_weights
 from earthgptx.errors import UnknownModel
 from earthgptx.model.configuration import EarthGPTXConfig
 from earthgptx.model.earthgptx import EarthGPTX
+from earthgptx.model.weights.loudness import draw_new_words, set_loudness
 from earthgptx.model.weights.nano import prepare_nano
 
 WORD_LENGTH = 2.0  # of tiny's random words: times the 8 of a normalised state, logits up to 16
@@ -55,7 +56,8 @@ def assemble(config: EarthGPTXConfig, *, cache: Path | None = None, random_start
         return Assembled(model=_finish(model), tokenizer_folder=None, sources=("tiny: random weights of one seed",))
     if config.size_name != "nano":
         raise UnknownModel(
-            f"No package holds the parts of {config.size_name!r}; sizes that assemble are nano and tiny."
+            f"No package holds the parts of {config.size_name!r}, only those of nano and tiny; `earthgptx weights "
+            f"assemble` makes a folder of parts that are named to it."
         )
     parts = prepare_nano(cache)
     with nullcontext() if random_start else no_init_weights():
@@ -95,9 +97,7 @@ def _finish(model: EarthGPTX) -> EarthGPTX:
         model.vision.cnn.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in its stub
     words = model.language.llama.model.embed_tokens.weight
     loudness = words.detach().float().square().mean().sqrt()
-    with torch.no_grad():
-        model.language.new_words.normal_(std=float(loudness), generator=torch.Generator().manual_seed(0))
-        model.fusion.image_projection.gain.fill_(float(loudness))
-        model.fusion.region_projection.gain.fill_(float(loudness))
+    draw_new_words(model.language.new_words, float(loudness))
+    set_loudness(model.fusion, float(loudness))
     nn.Module.to(model.language.llama, torch.bfloat16)  # transformers wraps its own `to` without types
     return model.eval()

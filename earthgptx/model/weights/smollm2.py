@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, LlamaConfig
 
 from earthgptx.errors import BrokenCheckpoint
+from earthgptx.model.weights.rotary import halves_of_heads
 from earthgptx.processing.vocabulary import SPECIAL_TOKENS
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def convert_smollm2(gguf_path: Path) -> tuple[LlamaConfig, dict[str, Tensor]]:
         tensor = tensors[theirs]
         weight = torch.tensor(dequantize(tensor.data, tensor.tensor_type))  # a copy: the data is a memory map
         module = ours.split(".")[-2]
-        state[ours] = _halves_of_heads(weight, heads[module]) if module in heads else weight
+        state[ours] = halves_of_heads(weight, heads[module]) if module in heads else weight
     state["lm_head.weight"] = state["model.embed_tokens.weight"]
     return config, state
 
@@ -152,14 +153,3 @@ def _config(reader: GGUFReader, gguf_path: Path) -> LlamaConfig:
         pad_token_id=int(value("tokenizer.ggml.padding_token_id")),
         tie_word_embeddings=True,
     )
-
-
-def _halves_of_heads(weight: Tensor, num_heads: int) -> Tensor:
-    """Undo GGUF's order of the rotated channels.
-
-    GGUF rotates neighbouring channels (0, 1), (2, 3) of a head, `transformers` the two halves of it; so the
-    rows (heads, D / 2, 2) become (heads, 2, D / 2).
-    """
-    rows, columns = weight.shape
-    pairs = weight.view(num_heads, rows // num_heads // 2, 2, columns)
-    return pairs.transpose(1, 2).reshape(rows, columns)
