@@ -157,11 +157,13 @@ def _published(
         "global_attn_indexes": [7, 15, 23, 31],
         "mlp_dim": 5120,
     }
+    # segment-anything's decoder norms have torch's own epsilon, for which transformers writes the encoder's 1e-6.
+    sam_decoder = SAM_DECODER | {"layer_norm_eps": 1e-5}
     return _with_new_words(
         vision=vision,
         spatial=SpatialConfig(width=768, num_layers=12, num_heads=12),
         fusion=FusionConfig(width=1024, num_heads=16, cell_width=1024),
-        pixels=PixelsConfig(encoder="sam", sam_vision=sam_vit_h, sam_decoder=SAM_DECODER, mark_prompt=False),
+        pixels=PixelsConfig(encoder="sam", sam_vision=sam_vit_h, sam_decoder=sam_decoder, mark_prompt=False),
         language=llama,
         dialogue="llama2",
         size_name=size_name,
