@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from earthgptx.cli import ablate, annotate, ask, data, evaluate_endpoint, models, serve
+from earthgptx.cli import ablate, annotate, ask, data, evaluate_endpoint, models, serve, weights
 from earthgptx.cli.speaking import Verbs
 
 app = typer.Typer(
@@ -31,9 +31,9 @@ app.command(
 )(models.evaluate)
 app.command("evaluate-endpoint")(evaluate_endpoint.evaluate_endpoint)
 app.command()(ablate.ablate)
-app.command()(models.weights)
 app.command()(serve.serve)
 app.add_typer(data.app, name="data")
+app.add_typer(weights.app, name="weights")
 
 
 @app.callback()

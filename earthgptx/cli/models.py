@@ -1,4 +1,4 @@
-"""`earthgptx train`, `evaluate` and `weights`: each calls the function that does the work."""
+"""`earthgptx train` and `evaluate`: each calls the function that does the work."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from earthgptx.cli.speaking import complain, refuse
+from earthgptx.cli.speaking import refuse
 
 
 def train(
@@ -54,26 +54,3 @@ def evaluate(ctx: typer.Context) -> None:
     if isinstance(report, int):  # what `--help` and Ctrl-C give instead of a report
         raise typer.Exit(report)
     typer.echo(report if isinstance(report, str) else report.to_markdown())
-
-
-def weights(
-    model: Annotated[str, typer.Argument(help="The model whose pretrained parts to prepare.")] = "nano",
-    cache: Annotated[
-        Path | None,
-        typer.Option(help="Where to keep them; $EARTHGPTX_CACHE or ~/.cache/earthgptx if not given."),
-    ] = None,
-) -> None:
-    """Fetch, verify and convert a model's pretrained parts, once; later runs find them in the cache.
-
-    Example: earthgptx weights nano
-    """
-    from earthgptx.errors import UnknownModel
-
-    if model != "nano":
-        raise UnknownModel(f"Only nano's pretrained parts can be prepared, not those of {model!r}.")
-    from earthgptx.model.weights.nano import prepare_nano
-
-    parts = prepare_nano(cache)
-    for sentence in parts.sources:
-        complain(sentence)
-    typer.echo(f"nano's pretrained parts are ready in {parts.folder}.")

@@ -1,0 +1,1 @@
+"""Weights as others publish them (Llama-2, DINOv2, CLIP-ConvNeXt, SAM) become one folder of ours."""
