@@ -130,6 +130,19 @@ it("tries again once, however much has failed, and lists the answers that it cou
   expect(studio.answers).toHaveLength(1);
 });
 
+it("goes on with another scene, once, when tiles say that the open one has expired", async () => {
+  const server = new Server(usual());
+  const studio = freshStudio();
+  await studio.start();
+  server.replies["GET /scenes"] = json({ scenes: [scene("b")] });
+  server.replies["GET /tile"] = refused(404, "unknown_scene", "There is no scene a: it has expired or never was.");
+  server.asked.length = 0;
+  await Promise.all([1, 2, 3].map(() => studio.guarded(async () => { await studio.api.picture("/tile"); })));
+  await vi.waitFor(() => { expect(studio.scene?.id).toBe("b"); });
+  expect(server.lines().filter((line) => line === "GET /api/about")).toHaveLength(1);
+  expect(studio.notice?.text).toContain("expired");
+});
+
 it("cannot be locked out by a token that no header carries", async () => {
   const server = new Server(usual({ "GET /scenes": refused(401, "wrong_token", "A token.") }));
   const studio = freshStudio();

@@ -158,8 +158,7 @@ export class SceneView {
           try {
             return await api.picture(`/scenes/${scene.id}/tiles/${z}/${x}/${y}.png${query}`, signal);
           } catch (error) {
-            // A token that is taken no more shows here first.
-            if (error instanceof ServerGone || (error instanceof ApiError && error.status === 401)) await this.studio.guarded(() => Promise.reject(error));
+            if (concernsThePage(error)) await this.studio.guarded(() => Promise.reject(error));
             throw error;
           }
         },
@@ -267,6 +266,11 @@ export class SceneView {
     });
     return found === undefined ? null : { id: String(found.getId()), number: (found.get("look") as Look).number };
   }
+}
+
+/** A server that is gone, a token that is taken no more and a scene that has expired show in tiles first. */
+function concernsThePage(error: unknown): error is ServerGone | ApiError {
+  return error instanceof ServerGone || (error instanceof ApiError && (error.status === 401 || error.code === "unknown_scene"));
 }
 
 /** A bound mask has its region's colour; others take the colours after the last region's. */

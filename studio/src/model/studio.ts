@@ -59,6 +59,7 @@ export class Studio {
   notice: Notice | null = null;
   private draft: Draft = EMPTY_DRAFT;
   private hasAnswers = false;
+  private isListing = false;
   private retry: number | null = null;
 
   constructor(
@@ -313,7 +314,7 @@ export class Studio {
     }
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 401) this.connect("locked");
-    if (error.code === "unknown_scene") void this.start();
+    if (error.code === "unknown_scene") this.listAnew();
     if (error.code === "unknown_dialogue") this.beginSession();
     return error.message;
   }
@@ -369,6 +370,13 @@ export class Studio {
   private connect(connection: Connection): void {
     this.connection = connection;
     this.topics.changed("connection");
+  }
+
+  /** The open scene has expired: the others are listed, once for however many requests were refused. */
+  private listAnew(): void {
+    if (this.isListing) return;
+    this.isListing = true;
+    void this.start().finally(() => { this.isListing = false; });
   }
 
   /** One attempt is planned at a time, however many requests have failed. */
