@@ -24,7 +24,7 @@ def recipe() -> TrainingRecipe:
         },
         dataset_weights={"hituav": 4.0, "vhr10": 1.5, "ssdd": 0.7, "sar_acd": 3.0, "mstar": 2.0, "rsicd": 1.0},
         joint_every=1,
-        steps=900,
+        steps=700,
         batch_size=16,
         learning_rate=3e-4,
         language_learning_rate=3e-4,
