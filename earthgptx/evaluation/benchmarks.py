@@ -233,7 +233,12 @@ def pose(benchmark: Benchmark, conditions: Conditions) -> QuestionSet:
 
 def blank(benchmark: Benchmark, question: PosedQuestion, conditions: Conditions) -> Prediction:
     """A question with its truth, answered by nobody."""
-    return recording.blank(question, conditions.data, with_masks="masks" in benchmark.kind)
+    return recording.blank(
+        question,
+        conditions.data,
+        with_masks="masks" in benchmark.kind,
+        with_captions=benchmark.kind == "region captions",
+    )
 
 
 def ask(

@@ -24,12 +24,14 @@ from earthgptx.shapes import Box
 
 SIDE = 480  # pixels of a case's picture
 LINE = 3
+HEADING = 26
 LEAST_WINDOW = 96  # pixels of the image that a picture shows at least, each way
 SURROUNDINGS = 3.0  # how much wider than its objects a picture is
 MARGIN = 16
-WORDS_HEIGHT = 96
-WORDS_COLUMNS = 62
+WORDS_SIZE = 19
+WORDS_COLUMNS = 48
 WORDS_LINES = 4
+LINE_HEIGHT = 24
 
 _BACKGROUND: Colour = (250, 250, 248)
 _INK: Colour = (28, 30, 36)
@@ -121,35 +123,35 @@ def plate(rows: Mapping[str, Sequence[Case]], data: Path, title: str) -> Image.I
     if not drawn:
         return None
     columns = max(map(len, drawn.values()))
-    cell_height = SIDE + WORDS_HEIGHT + MARGIN
-    heading = ImageFont.load_default(22)
-    size = (MARGIN + columns * (SIDE + MARGIN), 3 * MARGIN + 22 + len(drawn) * (cell_height + 2 * MARGIN + 10))
+    row_height = HEADING + MARGIN + SIDE + LINE_HEIGHT * (WORDS_LINES + 1) + MARGIN
+    heading = ImageFont.load_default(HEADING)
+    size = (MARGIN + columns * (SIDE + MARGIN), 2 * MARGIN + HEADING + len(drawn) * row_height)
     sheet = Image.new("RGB", size, _BACKGROUND)
     pen = ImageDraw.Draw(sheet)
     pen.text((MARGIN, MARGIN), title, fill=_INK, font=heading)
-    top = 2 * MARGIN + 22
+    top = 2 * MARGIN + HEADING
     for sensor, cells in drawn.items():
         pen.text((MARGIN, top), sensor, fill=_INK, font=heading)
-        top += 2 * MARGIN
         for column, (case, picture) in enumerate(cells):
             left = MARGIN + column * (SIDE + MARGIN)
-            sheet.paste(picture, (left + (SIDE - picture.width) // 2, top + (SIDE - picture.height) // 2))
-            _write(pen, case, left, top + SIDE + 6)
-        top += cell_height + 10
+            above = top + HEADING + MARGIN
+            sheet.paste(picture, (left + (SIDE - picture.width) // 2, above + (SIDE - picture.height) // 2))
+            _write(pen, case, left, above + SIDE + 6)
+        top += row_height
     return sheet
 
 
 def _write(pen: ImageDraw.ImageDraw, case: Case, left: int, top: int) -> None:
-    font = ImageFont.load_default(15)
+    font = ImageFont.load_default(WORDS_SIZE)
     colours = {True: _RIGHT, False: _WRONG, None: _INK}
     num_lines = 0
     for text, is_right in words_of(case):
         for line in textwrap.wrap(text, WORDS_COLUMNS):
             if num_lines < WORDS_LINES:
-                pen.text((left, top + 19 * num_lines), line, fill=colours[is_right], font=font)
+                pen.text((left, top + LINE_HEIGHT * num_lines), line, fill=colours[is_right], font=font)
             num_lines += 1
     if num_lines > WORDS_LINES:
-        pen.text((left, top + 19 * WORDS_LINES), "...", fill=_INK, font=font)
+        pen.text((left, top + LINE_HEIGHT * WORDS_LINES), "...", fill=_INK, font=font)
 
 
 def _region_words(number: int, region: RegionPrediction) -> str:

@@ -20,19 +20,20 @@ from earthgptx.shapes import Mask
 _TAG = re.compile(r"<[^<>]*>:?")
 
 
-def blank(question: PosedQuestion, data: Path, *, with_masks: bool = False) -> Prediction:
+def blank(question: PosedQuestion, data: Path, *, with_masks: bool = False, with_captions: bool = False) -> Prediction:
     """The question with its truth, answered by nobody.
 
     Args:
         question: as posed.
         data: the folder of the data sets, below which the image's path is given.
-        with_masks: whether the true masks of the regions are wanted, too.
+        with_masks, with_captions: whether the regions' true masks or captions are wanted, too.
     """
     image = question.image
     height, width = image.height, image.width
     regions = []
     for place, index in enumerate(question.objects):
         item = image.objects[index]
+        true_mask = item.mask(height, width) if with_masks else None
         regions.append(
             RegionPrediction(
                 index=index,
@@ -40,8 +41,9 @@ def blank(question: PosedQuestion, data: Path, *, with_masks: bool = False) -> P
                 label=None,
                 confidence=0.0,
                 mark=question.marks[place] if place < len(question.marks) else None,
-                true_mask=Mask.from_array(item.mask(height, width)) if with_masks else None,
-                references=item.descriptions,
+                true_mask=None if true_mask is None else Mask.from_array(true_mask),
+                overlap=None if true_mask is None else overlap(None, true_mask),
+                references=item.descriptions if with_captions else (),
             )
         )
     phrases = parse(question.answers[0]).phrases if question.targets else ()

@@ -116,6 +116,7 @@ def ask_and_score(
         **settings(),
         "seed": conditions.seed,
         "regions_per_question": conditions.regions_per_question,
+        "num_beams": benchmark.num_beams,
         "git_commit": git_commit(Path(__file__).parent),
     }
     answers = places.out.with_suffix(".predictions.jsonl")
@@ -159,6 +160,8 @@ def rescore(name: str | None, file: Path, places: Places, *, data: Path | None) 
     if isinstance(said, str) and benchmarks.find(said) != benchmark:
         raise MalformedPredictions(f"{file} answers {said}, not {benchmark.name}.")
     places.check()
+    if places.plate is not None and data is None:
+        raise UnwritableReport(f"The plate {places.plate} needs the images: give their folder with --data.")
     _check_extra(benchmark)
     notes = []
     total = found.num_questions
@@ -210,20 +213,18 @@ def _write(
     if data is None:
         note += " No picture is drawn, because the images' folder was not given (--data)."
     html = to_html(report, worst=worst, best=best, data=data, pictures_note=note)
-    if places.plate is not None:
-        _write_plate(report, spread(cases, PLATE_COLUMNS), places.plate, data)
     write_whole(places.out.with_suffix(".md"), [report.to_markdown()])
     write_whole(places.out.with_suffix(".html"), [html])
     report.write(places.out)
+    if places.plate is not None and data is not None:
+        _write_plate(report, spread(cases, PLATE_COLUMNS), places.plate, data)
 
 
-def _write_plate(report: Report, rows: dict[str, list[Case]], path: Path, data: Path | None) -> None:
-    if data is None:
-        raise UnwritableReport(f"The plate {path} needs the images: give their folder with --data.")
-    about = (
-        f"{report.benchmark}, {report.settings.get('model') or 'predictions'}: half of each row is wrong, half right,"
-    )
-    picture = plate(rows, data, f"{about} at evenly spaced quantiles of {next(iter(rows.values()))[0].measure}")
+def _write_plate(report: Report, rows: dict[str, list[Case]], path: Path, data: Path) -> None:
+    who = report.settings.get("model") or "predictions"
+    measure = next(case.measure for row in rows.values() for case in row)
+    rule = f"wrong answers first, then as many right ones, both at evenly spaced quantiles of {measure}"
+    picture = plate(rows, data, f"{report.benchmark}, {who}. {rule}. Filled: predicted mask; white line: true one.")
     if picture is None:
         raise UnwritableReport(f"The plate {path} cannot be drawn: {data} holds none of the predictions' images.")
     picture.save(path)

@@ -12,7 +12,7 @@ import numpy as np
 from earthgptx.evaluation.items import grouped, image_of, is_right, truth_of
 from earthgptx.evaluation.metrics import counting, grounded, labels
 from earthgptx.evaluation.metrics.bootstrap import CorpusScore, mean_of
-from earthgptx.evaluation.metrics.captions import caption_scores
+from earthgptx.evaluation.metrics.caption_measures import measure
 from earthgptx.evaluation.metrics.labels import LabelPair
 from earthgptx.evaluation.metrics.similarity import Embed
 from earthgptx.evaluation.predictions import Prediction
@@ -25,21 +25,27 @@ class CaptionScorer(Plain):
     def __init__(self, predictions: Sequence[Prediction], *, of_regions: bool = False) -> None:
         self._predictions, self._of_regions = predictions, of_regions
         self._items = self._items_of(predictions)
-
-    def numbers(self, part: Sequence[Prediction]) -> Numbers:
-        """BLEU-1 to 4 and ROUGE-L as fractions, CIDEr on its own scale."""
-        items = self._items_of(part)
-        return caption_scores(
-            {key: said for key, (said, _) in items.items()}, {key: true for key, (_, true) in items.items()}
+        self._measures = measure(
+            {name: said for name, (said, _) in self._items.items()},
+            {name: true for name, (_, true) in self._items.items()},
         )
 
+    def numbers(self, part: Sequence[Prediction]) -> Numbers:
+        """BLEU-1 to 4, ROUGE-L, METEOR and SPICE (spaCy parser) as fractions, CIDEr on its own scale."""
+        return self._measures.metrics(self._items_of(part).keys())
+
     def corpus_scores(self) -> Mapping[str, CorpusScore]:
-        """None yet."""
-        return {}
+        """All of them, over captions."""
+        return self._measures.corpus_scores
 
     def images(self) -> list[str]:
-        """One item a caption."""
-        return [image_of(one) for one in self._predictions for _ in self._items_of([one])]
+        """One item a caption, in the order in which they were measured."""
+        of_item = {name: image_of(one) for one in self._predictions for name in self._items_of([one])}
+        return [of_item[name] for name in self._measures.ids]
+
+    def notes(self) -> tuple[str, ...]:
+        """Which scores cannot be had on this machine."""
+        return self._measures.notes
 
     def counts(self) -> Mapping[str, int]:
         """Captions, and those that are empty."""

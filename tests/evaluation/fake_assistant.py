@@ -51,7 +51,9 @@ class FakeAssistant:
         self.looked.append(scene.path)
         return FakeSession(scene)
 
-    def answer(self, asked: Sequence[Question], *, max_new_tokens=256, temperature=0.0, seed=0, num_beams=1) -> list[Answer]:
+    def answer(
+        self, asked: Sequence[Question], *, max_new_tokens=256, temperature=0.0, seed=0, num_beams=1
+    ) -> list[Answer]:
         if self.stop_after is not None and len(self.batches) >= self.stop_after:
             raise KeyboardInterrupt
         assert temperature == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 import weakref
 from collections.abc import Sequence
@@ -10,8 +11,9 @@ import pytest
 from PIL import Image
 
 from earthgptx.errors import MalformedDataset
-from earthgptx.evaluation import benchmarks, posing, questions
+from earthgptx.evaluation import benchmarks, posing, questions, text_scorers
 from earthgptx.evaluation.journal import Journal
+from earthgptx.evaluation.metrics.caption_measures import measure
 from earthgptx.evaluation.questions import Conditions
 from earthgptx.evaluation.scoring import score
 from tests.evaluation.fake_assistant import FakeAssistant, one_hot
@@ -80,6 +82,12 @@ def fabricate(root: Path, split: str) -> Path:
     rows = [{"file_name": f"{name}.jpg", "split": split, "captions": [text] * 5} for name, text in CAPTIONS.items()]
     write_json(root / "rsicd" / f"captions_{split}.json", rows)
     return root
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Java and the parser take a while to start, and have tests of their own."""
+    monkeypatch.setattr(text_scorers, "measure", functools.partial(measure, with_meteor=False, with_spice=False))
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,8 @@ from typer.testing import CliRunner
 
 from earthgptx.cli import app
 from earthgptx.errors import MalformedDataset, MissingExtra, UnknownBenchmark, UnwritableReport
-from earthgptx.evaluation import command, runs
+from earthgptx.evaluation import command, runs, text_scorers
+from earthgptx.evaluation.metrics.caption_measures import measure
 from earthgptx.evaluation.questions import Conditions
 from earthgptx.evaluation.report import Report, checkpoint_hash
 from tests.evaluation.fake_assistant import FakeAssistant, one_hot
@@ -43,6 +45,9 @@ def assistants(monkeypatch: pytest.MonkeyPatch, data: Path, checkpoint: Path) ->
     monkeypatch.setattr("earthgptx.inference.loading.load", load)
     monkeypatch.setattr("earthgptx.inference.loading.checkpoint_folder", lambda name: checkpoint)
     monkeypatch.setattr(runs, "load_minilm", lambda: one_hot)
+    # Java and the parser take a while to start, and have tests of their own.
+    quick = functools.partial(measure, with_meteor=False, with_spice=False)
+    monkeypatch.setattr(text_scorers, "measure", quick)
     return loaded
 
 
