@@ -71,9 +71,11 @@ def ask(
 
     Marks can be repeated and mixed; they are numbered from 1 in the order given.
 
-    An image of more than 1,024 pixels a side is never read whole: each mark is seen in a window four times its size (at
-    least 512 pixels), near marks together, and one answer comes back. Without marks, and for questions about "the
-    whole image" or "overall", the image is seen reduced; so it is with --view overview.
+    An image may have any size. Above 1,024 pixels a side each mark is seen in
+    a window four times as large as itself (at least 512 pixels), near marks
+    and those that the question compares in one, and one answer comes back.
+    Without marks, and for questions about "the whole image", "overall" or
+    "where is", all of it is seen, reduced; so it is with --view overview.
 
     Example: earthgptx ask port.tif --sensor sar --box 40,60,90,120 --point 200,31
     "What is in each marked region?" --save port.png --geojson port.geojson
