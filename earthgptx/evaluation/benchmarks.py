@@ -91,6 +91,7 @@ BENCHMARKS: dict[str, Benchmark] = _table(
         record=recording.with_labels,
         max_new_tokens=_for_regions(ANSWER_TOKENS_A_REGION),
         is_marked=True,
+        table="II",  # other data: the rows say so
     ),
     Benchmark(
         name="grounding",

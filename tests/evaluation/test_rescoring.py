@@ -46,6 +46,11 @@ def test_a_run_is_scored_again_from_its_file_alone(data: Path, tmp_path: Path):
     assert report.scores.notes == ()
     assert report.settings["model"] == "fake"
     assert "data" not in report.settings
+    *published, own = report.comparison
+    assert own.numbers["s_iou"] == 100
+    assert own.measured_on.startswith("hituav, mstar, sar_acd, ssdd, vhr10")
+    assert {row.measured_on for row in published} == {"DIOR-RSVG test"}
+    assert report.to_markdown().count("DIOR-RSVG test") == len(published)
     assert "<img" not in (tmp_path / "again.html").read_text()
     assert json.loads((tmp_path / "again.json").read_text())["intervals"]["all"]["ss"] == [100, 100]
 
