@@ -24,7 +24,7 @@ from earthgptx.serving.jobs import Answered, Failed, Job, Usage, Word
 
 logger = logging.getLogger(__name__)
 
-ZOOMS_KEPT = 64  # windows around marks whose features stay, of all scenes together: about 1 MB each for nano
+ZOOMS_KEPT = 64  # windows around marks whose features stay, of all scenes together: about 0.35 MB each for nano
 SECONDS_AN_ANSWER = 2.0  # assumed until the first one has been timed
 
 
