@@ -20,7 +20,7 @@ from earthgptx.errors import BrokenCheckpoint
 
 SAFETENSORS = ".safetensors"
 PICKLES = (".bin", ".pt", ".pth")
-MAPPED_BYTES = 128 * 2**20  # read out of one mapping before the file is mapped anew
+MAPPED_BYTES = 32 * 2**20  # read out of one mapping before the file is mapped anew
 # What a folder's weights are called, the best first; an index lists the files of a model in several.
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 SINGLES = (
