@@ -37,7 +37,7 @@ $(VENV)/.stamp-package: pyproject.toml $(VENV)/.stamp-torch
 	touch $@
 
 $(VENV)/.stamp-everything: pyproject.toml $(VENV)/.stamp-torch
-	$(PIP) install --quiet --editable '.[eval,spice,train,data,geo,ray,serve,dev]'
+	$(PIP) install --quiet --editable '.[eval,spice,weights,train,data,geo,ray,serve,dev]'
 	touch $@ $(VENV)/.stamp-package
 
 install: $(VENV)/.stamp-everything  ## a virtual environment in .venv with the package and what its development needs
