@@ -106,7 +106,7 @@ def test_many_scenes_become_a_folder(generator, scene: str, regions: str, tmp_pa
     result = run(*arguments)
     assert result.exit_code == 1
     assert result.stdout == ""
-    failed, summary = result.stderr.splitlines()
+    *_, failed, summary = result.stderr.splitlines()
     assert f"{tmp_path}/broken.tif failed: broken.tif is damaged" in failed
     assert "1 of 2 scenes are annotated in" in summary
     assert "3 features" in summary

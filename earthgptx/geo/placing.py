@@ -86,6 +86,8 @@ def _is_place(position: list[Any]) -> bool:
 def square_metres(scene: BigScene, shape: Shape, area: float) -> float | None:
     """The area on the ground of so many scene pixels, as large as a pixel is in the middle of a shape.
 
+    A projected system's nominal pixel size counts as long as it is true within 1 %, so an area may be 2 % off.
+
     Args:
         scene: whose pixels.
         shape: where; not empty.

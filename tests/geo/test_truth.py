@@ -88,7 +88,8 @@ def test_areas_are_those_of_an_equal_area_map(tmp_path, place, at, radius):
     lon, lat = place.to_wgs84(*at)
     equal_area = f"+proj=laea +lat_0={lat} +lon_0={lon} +datum=WGS84 +units=m"
     ring = reproject(place.ring_to_map(shape[0][0]), source=place.crs_wkt, target=equal_area)
-    assert square_metres(scene, shape, mask.sum()) == pytest.approx(shapely.Polygon(ring).area, rel=5e-3)
+    # A projected system's nominal pixel size is believed where it is true within 1 %, so areas are within 2 %.
+    assert square_metres(scene, shape, mask.sum()) == pytest.approx(shapely.Polygon(ring).area, rel=2e-2)
 
 
 @QUICK
