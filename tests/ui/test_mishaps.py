@@ -81,6 +81,7 @@ def test_the_token_is_in_no_address_and_the_question_for_it_can_be_put_off(brows
         page.get_by_text("The server does not take this token.").wait_for()
         page.get_by_label("Token", exact=True).fill(token)
         page.keyboard.press("Enter")
+        page.locator("#lock").wait_for(state="hidden")  # nobody can add a scene behind an open dialog
         studio = StudioPage(page, 640, 512)
         studio.upload(scenes.infrared, "infrared")
         studio.ask("What is here?")
