@@ -135,26 +135,30 @@ def lora_weights_alone(places: Places) -> None:
 
 
 def two_keys_missing(places: Places) -> None:
-    state = torch.load(places.dinov2)
+    state = torch.load(places.dinov2, weights_only=True)
     del state["norm.bias"], state["blocks.1.ls2.gamma"]
     torch.save(state, places.dinov2)
 
 
 def a_register_left_over(places: Places) -> None:
-    torch.save(torch.load(places.dinov2) | {"register_tokens": torch.zeros(1, 4, 32)}, places.dinov2)
+    torch.save(torch.load(places.dinov2, weights_only=True) | {"register_tokens": torch.zeros(1, 4, 32)}, places.dinov2)
 
 
 def another_shape(places: Places) -> None:
-    torch.save(torch.load(places.dinov2) | {"pos_embed": torch.zeros(1, 5, 32)}, places.dinov2)
+    torch.save(torch.load(places.dinov2, weights_only=True) | {"pos_embed": torch.zeros(1, 5, 32)}, places.dinov2)
 
 
 def another_depth(places: Places) -> None:
-    state = {name: value for name, value in torch.load(places.dinov2).items() if not name.startswith("blocks.1.")}
+    state = {
+        name: value
+        for name, value in torch.load(places.dinov2, weights_only=True).items()
+        if not name.startswith("blocks.1.")
+    }
     torch.save(state, places.dinov2)
 
 
 def quantised_codes(places: Places) -> None:
-    state = torch.load(places.dinov2)
+    state = torch.load(places.dinov2, weights_only=True)
     torch.save(state | {"blocks.0.mlp.fc1.weight": state["blocks.0.mlp.fc1.weight"].to(torch.int8)}, places.dinov2)
 
 
