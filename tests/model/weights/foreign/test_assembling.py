@@ -236,7 +236,7 @@ def test_a_part_that_does_not_fit_is_one_sentence(
 
 def test_a_long_list_of_keys_is_cut(places: Places, tmp_path: Path):
     mine = copy_places(places, tmp_path)
-    state = torch.load(mine.sam)
+    state = torch.load(mine.sam, weights_only=True)
     torch.save({name: value for name, value in state.items() if "mask_decoder.transformer" not in name}, mine.sam)
     with pytest.raises(BrokenCheckpoint, match=r"\d\d missing \((\S+, ){4}\.\.\.\)"):
         assemble_foreign(small_config(), mine, tmp_path / "out")
