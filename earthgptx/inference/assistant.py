@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from earthgptx.data.imagery import Scene
 from earthgptx.inference.answer import Answer
-from earthgptx.inference.generation import Generator, IsStopped, OnText, Request
+from earthgptx.inference.generation import Generator, OnText, Request
+from earthgptx.inference.language_engine import IsStopped
 from earthgptx.inference.reading import read_answer
 from earthgptx.inference.session import Conversation, Question, Session
 

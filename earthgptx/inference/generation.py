@@ -1,24 +1,23 @@
-"""Tensors meet words: scenes are encoded once, answers are generated with a key-value cache, masks are drawn after.
+"""Tensors meet words: scenes are encoded once, a language engine writes answers, masks are drawn after.
 
-The hidden state of each `<pix>` is kept as it is generated, so that masks need no second pass over the text (LISA and
-its relatives run without a cache for want of this). It reads no file and parses no question.
+It reads no file, parses no question and chooses no word.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from earthgptx.data.imagery import Scene
 from earthgptx.data.sample import Turn
 from earthgptx.errors import QuestionTooLong
-from earthgptx.inference.beam_search import beam_search
+from earthgptx.inference.language_engine import IsStopped, LanguageEngine, Words, Writing
+from earthgptx.inference.torch_engine import TorchEngine
 from earthgptx.model.earthgptx import EarthGPTX
 from earthgptx.model.feature_store import FeatureStore, feature_key, pixel_key
 from earthgptx.model.features import VisionFeatures
@@ -30,7 +29,6 @@ from earthgptx.shapes import Box, Mark
 
 VIEWS_AT_ONCE = 16  # more do not run faster on a CPU: the activations leave its caches
 OnText = Callable[[int, str], None]
-IsStopped = Callable[[int], bool]
 
 
 @dataclass(frozen=True)
@@ -86,19 +84,15 @@ class _Row:
         ids: tokens.
         texts: what each added to the text.
         probabilities: of each.
-        pix_states: the state at each `<pix>`.
         before, complete: of the text, the tokens up to `complete` are written; decoding from `before` on, a few
             tokens earlier, keeps the spaces that a tokenizer leaves out at a text's start.
-        is_done: whether its end word came.
     """
 
     ids: list[int] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     probabilities: list[float] = field(default_factory=list)
-    pix_states: list[Tensor] = field(default_factory=list)
     before: int = 0
     complete: int = 0
-    is_done: bool = False
 
 
 class Generator:
@@ -108,13 +102,26 @@ class Generator:
         model: assembled and loaded; the language model in bf16.
         processor: that fits it.
         store: features on disk that outlive this process, or None.
+        engine: makes what writes the answers, told the words that it must know; the model's own language box if None.
     """
 
-    def __init__(self, model: EarthGPTX, processor: Processor, store: FeatureStore | None = None) -> None:
+    def __init__(
+        self,
+        model: EarthGPTX,
+        processor: Processor,
+        store: FeatureStore | None = None,
+        engine: Callable[[Words], LanguageEngine] | None = None,
+    ) -> None:
         self.model = model
         self.processor = processor
         self.store = store
-        self.end_id = processor.vocabulary.tokenizer.encode(processor.chat.end, add_special_tokens=False)[-1]
+        vocabulary = processor.vocabulary
+        self.words = Words(
+            end=vocabulary.tokenizer.encode(processor.chat.end, add_special_tokens=False)[-1],
+            state_wanted=vocabulary.pix,
+            never=(vocabulary.image, vocabulary.region),
+        )
+        self.engine: LanguageEngine = (engine or partial(TorchEngine, model.language))(self.words)
 
     def look(self, scene: Scene) -> SceneViews:
         """Encodes a scene's own views."""
@@ -152,8 +159,7 @@ class Generator:
             on_text: told (request, piece of text) as text is generated.
             is_stopped: asked of each request before each word whether nobody waits for the rest of it: what it has
                 said by then is its answer, without masks, and a batch in which all are stopped ends.
-            num_beams: 1 writes word by word; more follow so many answers at once and give the one that agrees most
-                with all, which is told to `on_text` at its end. Temperature, seed and `is_stopped` have no say then.
+            num_beams: as in `Writing`; an answer that was searched is told to `on_text` once it is found.
 
         Raises:
             QuestionTooLong: a dialogue and its answer would not fit the language model's positions.
@@ -166,11 +172,21 @@ class Generator:
         with torch.autocast(self.model.device.type, torch.bfloat16):
             fused, _ = self.model.encode(batch, features)
             embeddings = self.model.splice(batch.token_ids, fused)
-            if num_beams > 1:
-                rows = self._search(embeddings, batch.present, max_new_tokens, num_beams, on_text)
-            else:
-                rows = self._write(embeddings, batch.present, max_new_tokens, temperature, seed, on_text, is_stopped)
-            masks = self._draw(rows, batch, features, requests, encoded)
+        writing = Writing(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed, num_beams=num_beams)
+        rows = [_Row() for _ in encoded]
+
+        def hear(place: int, token_id: int, probability: float) -> None:
+            piece = self._say(rows[place], token_id, probability)
+            if on_text is not None and piece:
+                on_text(place, piece)
+
+        written = self.engine.write(embeddings, batch.present, writing, on_token=hear, is_stopped=is_stopped)
+        for row, one in zip(rows, written, strict=True):
+            if one.is_stopped:  # its masks, which cost the most, are not drawn
+                row.texts[:] = [text.replace(PIX, "") for text in row.texts]
+        states = [() if one.is_stopped else one.states for one in written]
+        with torch.autocast(self.model.device.type, torch.bfloat16):
+            masks = self._draw(rows, states, batch, features, requests, encoded)
         return [
             Generated(
                 text="".join(row.texts),
@@ -227,89 +243,19 @@ class Generator:
                 views.near[window] = features.take(torch.tensor([place], device=self.model.device))
         return VisionFeatures.concatenate([views.near[window] for window in windows])
 
-    def _write(
-        self,
-        embeddings: Tensor,
-        present: Tensor,
-        max_new_tokens: int,
-        temperature: float,
-        seed: int,
-        on_text: OnText | None,
-        is_stopped: IsStopped | None,
-    ) -> list[_Row]:
-        """Token by token, all rows together; a finished row goes on unheard until the last one is done."""
-        rows = [_Row() for _ in range(len(embeddings))]
-        cache = DynamicCache()
-        sampler = torch.Generator(device=embeddings.device).manual_seed(seed)
-        hidden = self.model.language(embeddings, present, cache)[:, -1]
-        for _ in range(max_new_tokens):
-            self._stop(rows, is_stopped)
-            if all(row.is_done for row in rows):
-                break
-            logits = self.model.language.logits(hidden)
-            logits[:, [self.processor.vocabulary.image, self.processor.vocabulary.region]] = -torch.inf
-            ids, probabilities = _choose(logits, temperature, sampler)
-            # One list, so that a GPU is waited for once a step; fp32 holds every id exactly.
-            chosen = torch.stack([ids.float(), probabilities.float()], dim=1).tolist()
-            for place, (row, (token_id, probability)) in enumerate(zip(rows, chosen, strict=True)):
-                self._say(row, int(token_id), probability)
-                if on_text is not None and not row.is_done and row.texts[-1]:
-                    on_text(place, row.texts[-1])
-            if all(row.is_done for row in rows):
-                break
-            present = torch.cat([present, torch.ones_like(present[:, :1])], dim=1)
-            hidden = self.model.language(self.model.language.embed(ids[:, None]), present, cache)[:, -1]
-            for place, row in enumerate(rows):
-                if not row.is_done and row.ids[-1] == self.processor.vocabulary.pix:
-                    row.pix_states.append(hidden[place])
-        return rows
-
-    def _search(
-        self, embeddings: Tensor, present: Tensor, max_new_tokens: int, num_beams: int, on_text: OnText | None
-    ) -> list[_Row]:
-        """Answers that agree most with all that were followed."""
-        words = self.processor.vocabulary
-        found = beam_search(
-            self.model.language,
-            embeddings,
-            present,
-            num_beams=num_beams,
-            max_new_tokens=max_new_tokens,
-            end_id=self.end_id,
-            pix_id=words.pix,
-            never=(words.image, words.region),
-        )
-        rows = []
-        for place, hypothesis in enumerate(found):
-            row = _Row(pix_states=list(hypothesis.pix_states))
-            for token_id, log_probability in zip(hypothesis.ids, hypothesis.log_probabilities, strict=True):
-                self._say(row, token_id, math.exp(log_probability))
-            if on_text is not None and row.texts:
-                on_text(place, "".join(row.texts))
-            rows.append(row)
-        return rows
-
-    def _stop(self, rows: Sequence[_Row], is_stopped: IsStopped | None) -> None:
-        """Ends the rows nobody waits for; their `<pix>` become words without masks, which cost the most."""
-        for place, row in enumerate(rows):
-            if is_stopped is not None and not row.is_done and is_stopped(place):
-                row.is_done = True
-                row.pix_states.clear()
-                row.texts[:] = [text.replace(PIX, "") for text in row.texts]
-
-    def _say(self, row: _Row, token_id: int, probability: float) -> None:
-        row.is_done = row.is_done or token_id == self.end_id
-        if row.is_done:
-            return
+    def _say(self, row: _Row, token_id: int, probability: float) -> str:
+        """Adds a token to a row; returns what it adds to the text."""
         row.ids.append(token_id)
         row.probabilities.append(probability)
         text = self._decode(row.ids[row.before :])
-        if text.endswith("\ufffd"):  # a character that is not complete yet is held back until its last byte comes
-            row.texts.append("")
-            return
-        piece = text[len(self._decode(row.ids[row.before : row.complete])) :]
-        row.before, row.complete = row.complete, len(row.ids)
-        row.texts.append(piece if token_id == self.processor.vocabulary.pix else _without_spelled_pix(row.texts, piece))
+        piece = ""
+        if not text.endswith("\ufffd"):  # a character that is not complete yet is held back until its last byte comes
+            piece = text[len(self._decode(row.ids[row.before : row.complete])) :]
+            row.before, row.complete = row.complete, len(row.ids)
+            if token_id != self.processor.vocabulary.pix:
+                piece = _without_spelled_pix(row.texts, piece)
+        row.texts.append(piece)
+        return piece
 
     def _decode(self, ids: list[int]) -> str:
         tokenizer = self.processor.vocabulary.tokenizer
@@ -318,17 +264,18 @@ class Generator:
     def _draw(
         self,
         rows: Sequence[_Row],
+        states_by_row: Sequence[Sequence[Tensor]],
         batch: Batch,
         features: VisionFeatures,
         requests: Sequence[Request],
         encoded: Sequence[Encoded],
     ) -> list[list[tuple[np.ndarray, float]]]:
         """All masks of all answers in as few decoder calls as there are frames."""
-        states = [state for row in rows for state in row.pix_states]
+        states = [state for own in states_by_row for state in own]
         answers: list[list[tuple[np.ndarray, float]]] = [[] for _ in rows]
         if not states:
             return answers
-        owners = [place for place, row in enumerate(rows) for _ in row.pix_states]
+        owners = [place for place, own in enumerate(states_by_row) for _ in own]
         marks = [
             mark
             for row, one in zip(rows, encoded, strict=True)
@@ -386,10 +333,3 @@ def _without_spelled_pix(said: Sequence[str], piece: str) -> str:
         end = (tail + piece).index(PIX) + len(PIX) - len(tail)
         piece = piece[: end - 1] + piece[end:]
     return piece
-
-
-def _choose(logits: Tensor, temperature: float, sampler: torch.Generator) -> tuple[Tensor, Tensor]:
-    """(B, vocabulary) -> chosen ids (B,) and their probabilities (B,)."""
-    shares = torch.softmax(logits / temperature if temperature > 0 else logits, dim=-1)
-    ids = torch.multinomial(shares, 1, generator=sampler)[:, 0] if temperature > 0 else shares.argmax(dim=-1)
-    return ids, shares.gather(1, ids[:, None])[:, 0]

@@ -19,7 +19,7 @@ from torch.testing import assert_close
 from earthgptx.data.imagery import Scene
 from earthgptx.data.sample import Turn
 from earthgptx.errors import QuestionTooLong
-from earthgptx.inference import generation
+from earthgptx.inference import generation, torch_engine
 from earthgptx.inference.assistant import Assistant, Question
 from earthgptx.inference.generation import Generated, Generator, Request
 from earthgptx.model.earthgptx import Output
@@ -62,7 +62,7 @@ def generate(generator: Generator, *requests: Request, **settings: Any) -> list[
 def dictate(monkeypatch: pytest.MonkeyPatch, generator: Generator, *texts: str) -> list[Tensor]:
     """Makes the model say these texts, one a request; gives the logits that it would have chosen from, step by step."""
     encode = generator.processor.vocabulary.tokenizer.encode
-    scripts = [[*encode(text, add_special_tokens=False), generator.end_id] for text in texts]
+    scripts = [[*encode(text, add_special_tokens=False), generator.words.end] for text in texts]
     steps: list[Tensor] = []
 
     def choose(logits: Tensor, temperature: float, sampler: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -70,7 +70,7 @@ def dictate(monkeypatch: pytest.MonkeyPatch, generator: Generator, *texts: str) 
         steps.append(logits.clone())
         return ids, logits.softmax(dim=-1).gather(1, ids[:, None])[:, 0]
 
-    monkeypatch.setattr(generation, "_choose", choose)
+    monkeypatch.setattr(torch_engine, "_choose", choose)
     return steps
 
 

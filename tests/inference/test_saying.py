@@ -47,7 +47,7 @@ def test_a_pix_spelled_letter_by_letter_is_none(generator: Generator):
 
 def answer(generator: Generator, monkeypatch: pytest.MonkeyPatch, wanted: list[int]) -> Generated:
     """The answer of a model that likes placeholders most, and then the ids wanted, in turn."""
-    vocabulary, script = generator.processor.vocabulary, iter([*wanted, generator.end_id])
+    vocabulary, script = generator.processor.vocabulary, iter([*wanted, generator.words.end])
 
     def logits(hidden: torch.Tensor) -> torch.Tensor:
         values = torch.zeros(len(hidden), vocabulary.size)
