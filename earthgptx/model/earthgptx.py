@@ -77,14 +77,27 @@ class EarthGPTX(PreTrainedModel):
         if isinstance(module, (Vision, SpatialEncoder, CoordinateEncoder, Fusion, Language, Pixels)):
             module.init_weights()
 
-    def forward(self, batch: Batch, features: VisionFeatures | None = None) -> Output:
-        """One pass over B dialogues; `features` stand in for the batch's views where they were cached."""
+    def forward(
+        self,
+        batch: Batch,
+        features: VisionFeatures | None = None,
+        scene_frames: Mapping[int, Tensor] | None = None,
+    ) -> Output:
+        """One pass over B dialogues.
+
+        Args:
+            batch: what was asked, and what is to be answered.
+            features: stand in for the batch's views where they were cached.
+            scene_frames: stand in for the batch's large images where they were cached, as for `draw`.
+        """
         features = self.vision(batch.views) if features is None else features
         views = view_map(batch)
         marks = self.spatial(batch.canvases)
         fused = self.fusion(concatenated_tokens(features, self.config.vision), marks, views)
         hidden = self.language(self.splice(batch.token_ids, fused), batch.present)
-        masks = self.draw(hidden[batch.token_ids == self.config.pix_token_id], batch, features)
+        masks = self.draw(
+            hidden[batch.token_ids == self.config.pix_token_id], batch, features, scene_frames=scene_frames
+        )
         return self._output(batch, hidden, fused, masks)
 
     def splice(self, token_ids: Tensor, fused: FusedTokens) -> Tensor:

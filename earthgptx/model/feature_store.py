@@ -1,4 +1,4 @@
-"""The frozen towers' features on disk: each (image, window) is encoded once and read for every epoch after.
+"""What frozen parts say, on disk: each (image, window) is encoded once and read for every epoch after.
 
 Records of one size lie one after the other in `records.bin`, a line each in `index.jsonl` says whose they are. A run
 that was killed goes on where it stopped; a half-written record is cut off. bf16, exactly as the towers gave them.
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from earthgptx.errors import BrokenCheckpoint, FolderInUse
 from earthgptx.model.features import VisionFeatures
@@ -38,6 +39,11 @@ def file_stamp(path: Path) -> tuple[int, int]:
 def feature_key(image_key: str, window: Box) -> Key:
     """Name of a window of an image; fractions of pixels are kept, for odd sizes cut in two."""
     return f"{image_key}@{window.x0:g},{window.y0:g},{window.x1:g},{window.y1:g}"
+
+
+def scene_key(image_key: str) -> Key:
+    """Name of a whole image as SAM's own encoder sees it; no window has such a name."""
+    return f"{image_key}@scene"
 
 
 class FeatureReader:
@@ -104,14 +110,18 @@ class FeatureReader:
 
     def read(self, keys: Sequence[Key]) -> VisionFeatures:
         """The features of S views, in the order of `keys`."""
+        vit, *cnn = self.levels(keys)
+        return VisionFeatures(vit=vit, cnn=tuple(cnn))
+
+    def levels(self, keys: Sequence[Key]) -> list[Tensor]:
+        """The tensors of K records, one (K, *shape) for each of `shapes`, in the order of `keys`."""
         rows = np.empty((len(keys), self.record), np.int16)
         with self._records.open("rb") as file:
             for place, key in enumerate(keys):
                 file.seek(2 * self.record * self.index[key])
                 rows[place] = np.fromfile(file, np.int16, self.record)
         parts = torch.from_numpy(rows).view(torch.bfloat16).split(self.sizes, dim=1)
-        levels = [part.unflatten(1, shape) for part, shape in zip(parts, self.shapes, strict=True)]
-        return VisionFeatures(vit=levels[0], cnn=tuple(levels[1:]))
+        return [part.unflatten(1, shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
 
 class FeatureStore(FeatureReader):
@@ -138,7 +148,9 @@ class FeatureStore(FeatureReader):
         for path in (self._records, self._index_path, self._images_path):
             path.touch()
         self._check_shapes()
-        (self.folder / "shapes.json").write_text(json.dumps([list(shape) for shape in self.shapes]))
+        header = self.folder / "shapes.json"
+        if not header.exists():  # others may be reading it
+            header.write_text(json.dumps([list(shape) for shape in self.shapes]))
         lines, names = self._load()
         with self._records.open("r+b") as file:
             file.truncate(2 * self.record * self.num_records)
@@ -162,8 +174,11 @@ class FeatureStore(FeatureReader):
             file.write(json.dumps([image_id, key, *(stamp or ())]) + "\n")
 
     def append(self, keys: Sequence[Key], features: VisionFeatures) -> None:
-        """Writes S views' features under S keys; records first, then their names."""
-        levels = [features.vit, *features.cnn]
+        """Writes S views' features under S keys."""
+        self.write(keys, [features.vit, *features.cnn])
+
+    def write(self, keys: Sequence[Key], levels: Sequence[Tensor]) -> None:
+        """Writes K records of one (K, *shape) for each of `shapes`; records first, then their names."""
         flat = torch.cat([level.to(torch.bfloat16).flatten(1) for level in levels], dim=1).cpu()
         if flat.shape != (len(keys), self.record):
             raise BrokenCheckpoint(f"A record of {self.folder} holds {self.record} numbers, not {flat.shape[1]}.")
@@ -199,21 +214,22 @@ class LayeredStore(FeatureStore):
         found = (reader.known_key(image_id, stamp) for reader in self.below)
         return own or next((key for key in found if key is not None), None)
 
-    def read(self, keys: Sequence[Key]) -> VisionFeatures:
-        """The features of S views, each from the first folder that holds it."""
+    def levels(self, keys: Sequence[Key]) -> list[Tensor]:
+        """As for `FeatureReader`, each record from the first folder that holds it."""
         own = self.index
         holders: dict[FeatureReader | None, list[int]] = {}
         for place, key in enumerate(keys):
             holder = None if key in own else next(reader for reader in self.below if key in reader)
             holders.setdefault(holder, []).append(place)
         if set(holders) <= {None}:
-            return super().read(keys)
+            return super().levels(keys)
         parts, order = [], []
         for holder, places in holders.items():
             wanted = [keys[place] for place in places]
-            parts.append(super().read(wanted) if holder is None else holder.read(wanted))
+            parts.append(super().levels(wanted) if holder is None else holder.levels(wanted))
             order += places
-        return VisionFeatures.concatenate(parts).take(torch.tensor(order).argsort())
+        back = torch.tensor(order).argsort()
+        return [torch.cat(level)[back] for level in zip(*parts, strict=True)]
 
 
 def _whole_lines(path: Path) -> list[str]:

@@ -68,13 +68,23 @@ class Pixels(nn.Module):
         grid = embedded[1:].unflatten(0, (across, across))  # (n, n, 256, g, g)
         return grid.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)[None]
 
+    def large_frame_shape(self) -> tuple[int, int, int]:
+        """Shape of what `frame_of_large_images` says of one image: (256, 64, 64)."""
+        assert self.sam_encoder is not None
+        config = self.sam_encoder.config
+        side = int(config.image_size) // int(config.patch_size)  # type: ignore[arg-type]  # transformers allows pairs
+        return config.output_channels, side, side
+
     @torch.no_grad()
     def frame_of_large_images(self, images: Tensor) -> Tensor:
         """SAM's encoder on (B, 3, 1024, 1024) uint8, frozen -> (B, 256, 64, 64)."""
         assert self.sam_encoder is not None
         dtype = self.no_mark.dtype
         mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (SAM_MEAN, SAM_STD))
-        return self.sam_encoder(((images - mean) / std).to(dtype)).last_hidden_state
+        frame: Tensor = self.sam_encoder(((images - mean) / std).to(dtype)).last_hidden_state
+        if torch.is_autocast_enabled(images.device.type):  # a GPU's last norm is in fp32; kept frames are not
+            frame = frame.to(torch.get_autocast_dtype(images.device.type))
+        return frame
 
     def forward(self, frames: Tensor, pix_states: Tensor, canvases: Tensor | None) -> Tensor:
         """Draws one mask a `<pix>`.

@@ -54,9 +54,10 @@ class Vision(nn.Module):
         Args:
             views: (S, 3, size, size) uint8 RGB.
         """
-        pixels = (views.to(self.vit.dtype) / 255 - self.mean) / self.std
-        vit = self.vit(pixel_values=pixels).last_hidden_state  # (S, 257, C_vit)
-        return VisionFeatures(vit=vit, cnn=self._cnn_maps(pixels))
+        with torch.autocast(views.device.type, enabled=False):  # the same numbers as are cached, whoever asks
+            pixels = (views.to(self.vit.dtype) / 255 - self.mean) / self.std
+            vit = self.vit(pixel_values=pixels).last_hidden_state  # (S, 257, C_vit)
+            return VisionFeatures(vit=vit, cnn=self._cnn_maps(pixels))
 
     def feature_shapes(self) -> list[tuple[int, ...]]:
         """Shape of one view's ViT tokens, then of each CNN level."""

@@ -27,7 +27,7 @@ from earthgptx.model.weights.checkpoint import ATTENTION, load_trained, save_tra
 from earthgptx.processing.processor import processor_for
 from earthgptx.processing.vocabulary import Vocabulary, byte_tokenizer
 from earthgptx.provenance import git_commit, machine, versions
-from earthgptx.training.caching import fill_store, open_store, wanted_windows
+from earthgptx.training.caching import cached
 from earthgptx.training.corpus import Corpus
 from earthgptx.training.loop import Trainer, word_embeddings
 from earthgptx.training.losses import label_directions
@@ -70,7 +70,7 @@ def trained(recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = la
         _write_settings(trainer.folder, recipe, trainer.step)
         trainer.run()
     except BaseException:
-        trainer.corpus.store.close()  # whoever goes on with another run may need its folder
+        trainer.corpus.close()  # whoever goes on with another run may need its folder
         raise
     return trainer
 
@@ -98,18 +98,18 @@ def build(recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = lamb
     )
     processor = processor_for(config, Vocabulary.of(tokenizer))
     images = labelled_images(recipe, "train")
-    store = open_store(Path(recipe.features), assembled.model, [Path(name) for name in recipe.features_from])
-    seed, families = recipe.seed_of_marks, (recipe.marks,) if recipe.marks else MARK_FAMILIES
-    wanted = [wanted_windows(image, processor, seed, families) for image in images]
-    total = sum(len(windows) for windows in wanted)
-    done = 0
-
-    def count(views: int) -> None:
-        nonlocal done
-        done += views
-        on_views(done, total)
-
-    fill_store(store, images, wanted, assembled.model, processor, on_views=count)
+    store = scenes = None
+    if recipe.features:
+        store, scenes = cached(
+            Path(recipe.features),
+            images,
+            assembled.model,
+            processor,
+            below=[Path(name) for name in recipe.features_from],
+            seed=recipe.seed_of_marks,
+            families=(recipe.marks,) if recipe.marks else MARK_FAMILIES,
+            on_done=on_views,
+        )
     corpus, warm_corpus = (
         Corpus(
             images,
@@ -117,8 +117,9 @@ def build(recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = lamb
             dataset_weights=shares,
             processor=processor,
             store=store,
+            scenes=scenes,
             seed=recipe.seed,
-            mark_seed=seed,
+            mark_seed=recipe.seed_of_marks,
             marks=recipe.marks or None,
             sorts_by_length=reads_words,
         )
@@ -161,7 +162,7 @@ def configuration_of(recipe: TrainingRecipe) -> EarthGPTXConfig:
     """The model's configuration with the recipe's overrides ("fusion.kind": "literal").
 
     Raises:
-        MalformedRecipe: no such size or field, a value that cannot be, or a size that this loop cannot train.
+        MalformedRecipe: no such size or field, or a value that cannot be.
     """
     if recipe.size not in SIZES:
         raise MalformedRecipe(f"There is no size {recipe.size!r}; known are {', '.join(SIZES)}.")
@@ -176,11 +177,6 @@ def configuration_of(recipe: TrainingRecipe) -> EarthGPTXConfig:
         except ValueError as error:
             raise MalformedRecipe(f"{path} cannot be {value!r}: {error}") from error
         setattr(config, box, changed)
-    if config.pixels.encoder == "sam":
-        raise MalformedRecipe(
-            f"The size {recipe.size!r} draws masks with SAM's own encoder, which this loop cannot train with: its "
-            "corpus holds cached features alone, no large images."
-        )
     return config
 
 

@@ -1,24 +1,28 @@
 """Labelled images become an endless, seeded stream of training items.
 
 Item k depends on the seed and on k alone, so a run that stops anywhere goes on with exactly the items it would have
-seen. Items are drawn in groups, sorted by length and cut into batches, so that little of a batch is padding.
+seen. Items are drawn in groups, sorted by length and cut into batches, so that little of a batch is padding. A batch
+comes with what the frozen parts say of its images, read from a cache, or with the pixels from which they say it anew.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from earthgptx.data.datasets import DATASETS
 from earthgptx.data.instructions import make_sample
+from earthgptx.data.pixels import pixels_of
 from earthgptx.data.sample import LabelledImage, Sample
 from earthgptx.errors import MalformedDataset
-from earthgptx.model.feature_store import FeatureStore, feature_key
+from earthgptx.model.feature_store import FeatureReader, FeatureStore, feature_key, scene_key
 from earthgptx.model.features import VisionFeatures
+from earthgptx.model.vision import Vision
 from earthgptx.processing.batch import Batch
 from earthgptx.processing.processor import Encoded, Processor
 
@@ -32,27 +36,50 @@ class TrainingItem:
     """One sample, encoded, with what training wants beside it.
 
     Attributes:
+        sample: whose image it is about.
         encoded: tokens, windows, canvases, targets.
-        feature_keys: one a window.
+        feature_keys: one a window; none where nothing is cached.
+        scene_key: of the whole image as SAM's own encoder sees it, "" where no mask is drawn in it or nothing is
+            cached.
         labels: class of each mark in the corpus's table, NO_LABEL where it has none.
     """
 
+    sample: Sample
     encoded: Encoded
     feature_keys: tuple[str, ...]
+    scene_key: str
     labels: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """What one step reads: the batch, its features, and the class of each mark (R,)."""
+    """What one step reads.
+
+    Attributes:
+        batch: with views and large images where nothing is cached.
+        features: of the batch's views; None where nothing is cached.
+        labels: (R,) the class of each mark.
+        scene_frames: (1, 256, 64, 64) of each image whose masks SAM's own encoder serves, by its place in the batch;
+            empty where nothing is cached.
+    """
 
     batch: Batch
-    features: VisionFeatures
+    features: VisionFeatures | None
     labels: Tensor
+    scene_frames: Mapping[int, Tensor] = field(default_factory=dict)
+
+    def seen_by(self, vision: Vision) -> VisionFeatures:
+        """The features of its views: those that were cached, or what the towers say now."""
+        return vision(self.batch.views) if self.features is None else self.features
 
     def to(self, device: torch.device | str) -> TrainingBatch:
         """The same batch on another device."""
-        return TrainingBatch(self.batch.to(device), self.features.to(device), self.labels.to(device))
+        return TrainingBatch(
+            batch=self.batch.to(device),
+            features=None if self.features is None else self.features.to(device),
+            labels=self.labels.to(device),
+            scene_frames={place: frame.to(device) for place, frame in self.scene_frames.items()},
+        )
 
 
 class Corpus:
@@ -62,7 +89,9 @@ class Corpus:
         images: labelled images of all sets.
         task_weights, dataset_weights: shares, as in the recipe.
         processor: encodes samples.
-        store: cached features; a sample whose windows are not all there is drawn anew.
+        store: cached features; a sample whose windows are not all there is drawn anew. None caches nothing: batches
+            come with pixels.
+        scenes: cached frames of SAM's own encoder beside them, for the sizes that have it.
         seed: of everything random.
         mark_seed: of the fixed marks; `seed` where it is None.
         marks: family of every mark; None draws one for each.
@@ -77,7 +106,8 @@ class Corpus:
         task_weights: dict[str, float],
         dataset_weights: dict[str, float],
         processor: Processor,
-        store: FeatureStore,
+        store: FeatureReader | None,
+        scenes: FeatureReader | None = None,
         seed: int,
         mark_seed: int | None = None,
         marks: str | None = None,
@@ -87,6 +117,7 @@ class Corpus:
         self.dataset_weights = dataset_weights
         self.processor = processor
         self.store = store
+        self.scenes = scenes
         self.seed = seed
         self.mark_seed = seed if mark_seed is None else mark_seed
         self.marks = marks
@@ -97,6 +128,12 @@ class Corpus:
             self.by_dataset.setdefault(image.dataset, []).append(image)
         self.labels = tuple(sorted({item.label for image in images for item in image.objects}))
         self._label_ids = {label: place for place, label in enumerate(self.labels)}
+
+    def close(self) -> None:
+        """Lets another run have the folders of the cache; what was read stays readable."""
+        for store in (self.store, self.scenes):
+            if isinstance(store, FeatureStore):
+                store.close()
 
     def item(self, index: int) -> TrainingItem:
         """Item `index` of the stream.
@@ -118,26 +155,32 @@ class Corpus:
         raise MalformedDataset(f"In {MOST_TRIES} tries no image of {', '.join(names) or 'any set'} served {task!r}.")
 
     def encode(self, sample: Sample) -> TrainingItem | None:
-        """A sample as a training item, or None where a window's features are not in the store."""
+        """A sample as a training item, or None where something of it is not in the cache."""
         encoded = self.processor.encode(sample)
-        image_id = sample.id.rpartition("#")[0]
-        image_key = self.store.image_keys.get(image_id, "")
-        keys = tuple(feature_key(image_key, window) for window in encoded.windows)
-        if any(key not in self.store for key in keys):
-            return None
+        keys: tuple[str, ...] = ()
+        scene = ""
+        if self.store is not None:
+            image_key = self.store.image_keys.get(sample.id.rpartition("#")[0], "")
+            keys = tuple(feature_key(image_key, window) for window in encoded.windows)
+            if any(key not in self.store for key in keys):
+                return None
+            if self.scenes is not None and encoded.pix_marks:
+                scene = scene_key(image_key)
+                if scene not in self.scenes:
+                    return None
         labels = tuple(
             NO_LABEL if region.object is None else self._label_ids[region.object.label] for region in sample.regions
         )
-        return TrainingItem(encoded=encoded, feature_keys=keys, labels=labels)
+        return TrainingItem(sample=sample, encoded=encoded, feature_keys=keys, scene_key=scene, labels=labels)
 
-    def batch(self, step: int, batch_size: int) -> TrainingBatch:
-        """Batch `step` of the stream."""
+    def batch(self, step: int, batch_size: int, share: slice = slice(None)) -> TrainingBatch:
+        """Batch `step` of the stream, or the share of its items that one of several processes trains on."""
         group, place = divmod(step, BATCHES_IN_GROUP)
         items = self._group(group, batch_size)
         order = list(range(BATCHES_IN_GROUP))
         random.Random(f"{self.seed}/group/{group}").shuffle(order)
         start = order[place] * batch_size
-        return self.join(items[start : start + batch_size])
+        return self.join(items[start : start + batch_size][share])
 
     def _group(self, group: int, batch_size: int) -> list[TrainingItem]:
         """A group's items by length; the last group is kept, since a few steps in a row ask for it."""
@@ -150,9 +193,37 @@ class Corpus:
         return self._last_group[1]
 
     def join(self, items: Sequence[TrainingItem]) -> TrainingBatch:
-        """Collates items and reads their features."""
+        """Collates items and reads their features, or renders what the frozen parts are to look at."""
+        encoded = [item.encoded for item in items]
+        labels = torch.tensor([label for item in items for label in item.labels], dtype=torch.long)
+        if self.store is None:
+            views, large_images = self._rendered(items)
+            batch = self.processor.collate(encoded, views=views, large_images=large_images)
+            return TrainingBatch(batch=batch, features=None, labels=labels)
         return TrainingBatch(
-            batch=self.processor.collate([item.encoded for item in items]),
+            batch=self.processor.collate(encoded),
             features=self.store.read([key for item in items for key in item.feature_keys]),
-            labels=torch.tensor([label for item in items for label in item.labels], dtype=torch.long),
+            labels=labels,
+            scene_frames=self._scene_frames(items),
         )
+
+    def _scene_frames(self, items: Sequence[TrainingItem]) -> dict[int, Tensor]:
+        places = [place for place, item in enumerate(items) if item.scene_key]
+        if self.scenes is None or not places:
+            return {}
+        (frames,) = self.scenes.levels([items[place].scene_key for place in places])
+        return dict(zip(places, frames.split(1), strict=True))
+
+    def _rendered(self, items: Sequence[TrainingItem]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Views of all items, and what SAM's own encoder sees of them: black where no mask is wanted."""
+        pixels = [pixels_of(item.sample) for item in items]
+        views = [self.processor.render(one, item.encoded.windows) for one, item in zip(pixels, items, strict=True)]
+        side = self.processor.masks.large_image
+        if not side or not any(item.encoded.pix_marks for item in items):
+            return views, []
+        nothing = np.zeros((3, side, side), np.uint8)
+        large_images = [
+            self.processor.render_large(one) if item.encoded.pix_marks else nothing
+            for one, item in zip(pixels, items, strict=True)
+        ]
+        return views, large_images

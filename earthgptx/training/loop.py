@@ -158,7 +158,7 @@ class Trainer:
         with torch.autocast(device, torch.bfloat16):
             if self.is_marks_only(self.step):
                 return self._warm_losses(item)
-            output = self.model(item.batch, item.features)
+            output = self.model(item.batch, item.features, item.scene_frames)
             bce, dice = mask_losses(output.masks, item.batch.targets)
             return Losses(
                 words=word_loss(output.answer_logits, output.answer_ids),
@@ -169,11 +169,12 @@ class Trainer:
 
     def _warm_losses(self, item: TrainingBatch) -> Losses:
         """Marks that are bound to a `<pix>` are drawn with an empty prompt; the scene's masks wait for words."""
-        fused, _ = self.model.encode(item.batch, item.features)
+        features = item.seen_by(self.model.vision)
+        fused, _ = self.model.encode(item.batch, features)
         bound = torch.nonzero(item.batch.pix_mark >= 0).flatten()
         batch = replace(item.batch, pix_mark=item.batch.pix_mark[bound], pix_image=item.batch.pix_image[bound])
         states = fused.image.new_zeros(len(bound), fused.image.shape[-1])
-        masks = self.model.draw(states, batch, item.features)
+        masks = self.model.draw(states, batch, features)
         bce, dice = mask_losses(masks, [item.batch.targets[place] for place in bound.tolist()])
         return Losses(
             words=torch.zeros((), device=self.model.device),

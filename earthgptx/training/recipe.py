@@ -59,7 +59,8 @@ class TrainingRecipe:
         mark_seed: of the fixed marks alone where it is not below 0: runs of several seeds then share cached views.
         device: where it trains, "cpu" or "cuda".
         runs: folder of run folders.
-        features: folder of the towers' cached features.
+        features: folder of what the frozen parts say of the images, cached; "" caches nothing and asks them in every
+            step.
         features_from: folders of other runs' cached features, which are read and never written.
     """
 

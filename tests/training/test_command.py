@@ -1,4 +1,4 @@
-"""From a recipe to a run: sizes that the loop cannot train are refused before anything is read."""
+"""From a recipe to a run."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from earthgptx.errors import MalformedRecipe
 from earthgptx.model.sizes import SIZES
 from earthgptx.training.command import configuration_of
 from earthgptx.training.recipe import load_recipe
 from tests.training.small_run import TINY
 
 
-@pytest.mark.parametrize("size", [name for name, size in SIZES.items() if size().pixels.encoder == "sam"])
-def test_a_size_with_sam_s_encoder_is_refused(size: str):
-    with pytest.raises(MalformedRecipe, match=f"'{size}' draws masks with SAM's own encoder"):
-        configuration_of(replace(load_recipe(TINY, []), size=size, overrides={}))
+@pytest.mark.parametrize("size", SIZES)
+def test_every_size_can_be_named_in_a_recipe(size: str):
+    config = configuration_of(replace(load_recipe(TINY, []), size=size, overrides={"fusion.width": 192}))
+    assert (config.size_name, config.fusion.width) == (size, 192)

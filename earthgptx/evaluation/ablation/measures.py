@@ -145,7 +145,7 @@ def nearest_classes(trainer: Trainer, asked: Sequence[Asked]) -> Measured:
         items = [corpus.encode(_sample(one)) for one in part]
         batch = corpus.join([item for item in items if item is not None]).to(trainer.model.device)
         with torch.autocast(trainer.model.device.type, torch.bfloat16):
-            fused, _ = trainer.model.encode(batch.batch, batch.features)
+            fused, _ = trainer.model.encode(batch.batch, batch.seen_by(trainer.model.vision))
         near = normalize(fused.regions.float().mean(dim=1), dim=-1) @ directions.T
         found = (near.argmax(dim=1) == batch.labels).tolist()
         sensors = [one.image.sensor for one, item in zip(part, items, strict=True) if item for _ in one.objects]

@@ -26,6 +26,7 @@ from earthgptx.evaluation.metrics.similarity import Embed
 from earthgptx.evaluation.predictions import Prediction, write_predictions
 from earthgptx.inference.assistant import Assistant
 from earthgptx.inference.generation import Generator
+from earthgptx.model.feature_store import FeatureStore
 from earthgptx.model.weights.checkpoint import TRAINED
 from earthgptx.provenance import git_commit, machine
 from earthgptx.training.caching import fill_store, wanted_windows
@@ -143,7 +144,7 @@ def _run_row(study: Study, row: Row, seed: int, out: Path, exam: Exam, embed: Em
             "recipes": [asdict(recipe) for recipe in recipes],
         }
     finally:
-        trainer.corpus.store.close()
+        trainer.corpus.close()
     for recipe in recipes:  # states are large and a finished row needs none
         folder = Path(recipe.runs) / recipe.name
         for state in folder.glob("state-*"):
@@ -158,7 +159,7 @@ def _export_stage(recipe: TrainingRecipe) -> None:
     if (folder / TRAINED).is_file():
         return
     trainer = trained(recipe)
-    trainer.corpus.store.close()
+    trainer.corpus.close()
     unfinished = folder.with_name("model.part")
     shutil.rmtree(unfinished, ignore_errors=True)
     export(recipe, trainer.model, unfinished)
@@ -172,11 +173,13 @@ def _measure(
     model, corpus = trainer.model, trainer.corpus
     images = {one.image.id: one.image for one in exam.nearest}
     wanted = [wanted_windows(image, corpus.processor, questions.seed, ("box",)) for image in images.values()]
-    fill_store(corpus.store, list(images.values()), wanted, model, corpus.processor)
+    store = corpus.store if isinstance(corpus.store, FeatureStore) else None
+    if store is not None:
+        fill_store(store, list(images.values()), wanted, model, corpus.processor)
     measured = {"nearest": measures.nearest_classes(trainer, exam.nearest)} if exam.nearest else {}
     model.language.to(torch.bfloat16)  # as a checkpoint is loaded
     model.requires_grad_(False)
-    assistant = Assistant(Generator(model, corpus.processor, corpus.store))
+    assistant = Assistant(Generator(model, corpus.processor, store))
     answers: dict[str, list[Prediction]] = {}
     if exam.labels:
         answers["labels"] = measures.ask_labels(assistant, exam.labels, questions)

@@ -71,7 +71,7 @@ def assemble(config: EarthGPTXConfig, *, cache: Path | None = None, random_start
 
 
 def _draw_parts(model: EarthGPTX) -> None:
-    """Random towers and a random language model, the same each time, as a package's files would be.
+    """Random frozen parts and a random language model, the same each time, as a package's files would be.
 
     A checkpoint holds none of them, so it means something only on top of the very same parts.
     """
@@ -86,8 +86,14 @@ def _draw_parts(model: EarthGPTX) -> None:
                 if weight.ndim == 2:
                     weight.normal_(std=weight.shape[1] ** -0.5)
             llama.model.embed_tokens.weight.mul_(WORD_LENGTH)
+            sam = parts.pixels.sam_encoder
+            for weight in () if sam is None else sam.parameters():
+                if weight.ndim > 1:
+                    weight.normal_(std=weight[0].numel() ** -0.5)
     model.language.llama.load_state_dict(llama.state_dict())
     model.vision.load_state_dict(parts.vision.state_dict())
+    if sam is not None and model.pixels.sam_encoder is not None:
+        model.pixels.sam_encoder.load_state_dict(sam.state_dict())
 
 
 def _finish(model: EarthGPTX) -> EarthGPTX:
