@@ -76,6 +76,20 @@ class Georeference:
         (x0, y0), (x1, y1) = self.to_pixel(0.0, 0.0), self.to_pixel(360.0, 0.0)
         return x1 - x0, y1 - y0
 
+    def nearest_turn(self, x: float, y: float, width: int, height: int) -> tuple[float, float]:
+        """A pixel position moved by whole turns around the Earth to where it is nearest to the middle of an image.
+
+        Args:
+            x, y: from longitude and latitude; of a projected system they stay.
+            width, height: of the image, in pixels.
+        """
+        if self.full_turn is None:
+            return x, y
+        right, down = self.full_turn
+        ahead = (width / 2 - x) * right + (height / 2 - y) * down
+        turns = round(ahead / (right**2 + down**2))
+        return x + turns * right, y + turns * down
+
     @property
     def _determinant(self) -> float:
         """Signed area of a pixel in squared map units."""

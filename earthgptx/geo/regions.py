@@ -117,16 +117,7 @@ def _placed(points: Vertices, place: Georeference, scene: BigScene, crs: str) ->
     pixels = place.ring_to_pixels(points, crs=crs)
     if not all(math.isfinite(x) and math.isfinite(y) for x, y in pixels):
         raise MarkOutsideImage("It lies where the scene's projection does not reach.")
-    turn = place.full_turn
-    return pixels if turn is None else tuple(_nearest_turn(x, y, turn, scene) for x, y in pixels)
-
-
-def _nearest_turn(x: float, y: float, turn: tuple[float, float], scene: BigScene) -> tuple[float, float]:
-    """A position moved by whole turns around the Earth to where it is nearest to the scene's middle."""
-    right, down = turn
-    ahead = (scene.width / 2 - x) * right + (scene.height / 2 - y) * down
-    turns = round(ahead / (right**2 + down**2))
-    return x + turns * right, y + turns * down
+    return tuple(place.nearest_turn(x, y, scene.width, scene.height) for x, y in pixels)
 
 
 def _check(region: Region, scene: BigScene) -> None:

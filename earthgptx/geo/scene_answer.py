@@ -15,8 +15,9 @@ from PIL import Image
 from earthgptx.geo.big_scene import BigScene
 from earthgptx.geo.scene_masks import extent_in_scene, in_scene_frame, mark_in, seen_in
 from earthgptx.geo.windows import Frame
+from earthgptx.inference.answer_features import feature_collection
 from earthgptx.inference.drawing import MOST_SIDE, Note, Overlay, draw_scene
-from earthgptx.inference.features import Place, is_finite, mark_geometry, mask_geometry
+from earthgptx.inference.features import Place, mark_geometry, mask_geometry
 from earthgptx.processing.answers import readable
 from earthgptx.rasters import BoolArray
 from earthgptx.shapes import Box, Mark, Mask, Vertices, mark_from_json
@@ -148,20 +149,16 @@ class SceneAnswer:
         )
 
     def to_geojson(self) -> dict[str, Any]:
-        """A FeatureCollection of every mark and every mask that holds a pixel, as `Answer.to_geojson` has it.
-
-        Coordinates are WGS84 where the scene has a georeference that gives degrees for all of them, else pixels.
-        """
-        georeference = self.scene.georeference
-        features = [] if georeference is None else self._features(georeference.ring_to_wgs84, "wgs84")
-        is_placed = georeference is not None and all(is_finite(feature["geometry"]) for feature in features)
-        if not is_placed:
-            features = self._features(tuple, "pixels")
-        collection: dict[str, Any] = {"type": "FeatureCollection", "features": features}
-        if not is_placed:
-            collection["crs"] = None
-        collection["answer"] = {"question": self.question, "words": self.words, "image": self._image_json()}
-        return collection
+        """A FeatureCollection of every mark and every mask that holds a pixel, as `Answer.to_geojson` has it."""
+        return feature_collection(
+            self.regions,
+            self.masks,
+            georeference=self.scene.georeference,
+            outline_of_mark=_mark_geometry,
+            outline_of_mask=lambda mask, place, wraps: mask_geometry(mask.array, _through(mask.frame, place), wraps),
+            square_metres=self._square_metres,
+            answer={"question": self.question, "words": self.words, "image": self._image_json()},
+        )
 
     def draw(self) -> Image.Image:
         """What the model saw of the scene, all windows in one picture, with masks, marks and labels on it."""
@@ -189,40 +186,6 @@ class SceneAnswer:
             array = seen_in(mask.in_scene(self.scene), frame)
             overlays.append(Overlay(array=array, text=text, colour=colour))
         return draw_scene(read.pixels, notes=notes, overlays=overlays)
-
-    def _features(self, place: Place, coordinates: str) -> list[dict[str, Any]]:
-        """One feature a mark, then one a mask that holds a pixel."""
-        features = [
-            _feature(
-                _mark_geometry(region.mark, place),
-                role="mark",
-                region=region.number,
-                kind=region.mark.kind,
-                label=region.label or None,
-                confidence=round(region.confidence, 6) if region.label else None,
-                coordinates=coordinates,
-            )
-            for region in self.regions
-        ]
-        features += [
-            _feature(
-                mask_geometry(mask.array, _through(mask.frame, place)),
-                role="mask",
-                region=mask.region,
-                phrase=mask.phrase,
-                label=self._label(mask.region),
-                confidence=round(mask.confidence, 6),
-                area_m2=self._square_metres(mask),
-                coordinates=coordinates,
-            )
-            for mask in self.masks
-            if mask.array.any()
-        ]
-        return features
-
-    def _label(self, number: int | None) -> str | None:
-        labels = (region.label for region in self.regions if region.number == number)
-        return next((label for label in labels if label), None)
 
     def _square_metres(self, mask: SceneMask) -> float | None:
         """The area on the ground, with pixels as large as in the middle of the mask."""
@@ -275,14 +238,14 @@ def _mask_from_json(content: dict[str, Any]) -> SceneMask:
     return SceneMask(array, frame, content["region"], content["phrase"], content["confidence"])
 
 
-def _mark_geometry(mark: Mark, place: Place) -> dict[str, Any]:
+def _mark_geometry(mark: Mark, place: Place, wraps: bool) -> dict[str, Any]:
     """A mark's outline; that of a mask is cut out of the scene, and reduced where it is very large."""
     if not isinstance(mark, Mask):
-        return mark_geometry(mark, place)
+        return mark_geometry(mark, place, wraps)
     box = mark.bounds()
     factor = min(1.0, _DRAWN_SIDE / max(box.width, box.height))
     frame = Frame(box, max(1, round(box.width * factor)), max(1, round(box.height * factor)))
-    return mask_geometry(seen_in(mark, frame), _through(frame, place))
+    return mask_geometry(seen_in(mark, frame), _through(frame, place), wraps)
 
 
 def _through(frame: Frame, place: Place) -> Place:
@@ -301,7 +264,3 @@ def _touches(bounds: Box, window: Box) -> bool:
 
 def _corners(box: Box) -> list[float]:
     return [box.x0, box.y0, box.x1, box.y1]
-
-
-def _feature(geometry: dict[str, Any], **properties: object) -> dict[str, Any]:
-    return {"type": "Feature", "geometry": geometry, "properties": properties}

@@ -6,7 +6,6 @@ picture. It does not know the model that made it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from earthgptx.data.imagery import Scene
+from earthgptx.inference.answer_features import feature_collection
 from earthgptx.inference.drawing import Note, Overlay, draw_scene
-from earthgptx.inference.features import Place, is_finite, mark_geometry, mask_geometry
+from earthgptx.inference.features import mark_geometry, mask_geometry
 from earthgptx.processing.answers import readable
-from earthgptx.shapes import Box, Mark, Mask, Vertices, mark_from_json
+from earthgptx.shapes import Box, Mark, Mask, mark_from_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,50 +153,18 @@ class Answer:
     def to_geojson(self) -> dict[str, Any]:
         """A FeatureCollection of every mark and every mask that holds a pixel.
 
-        Coordinates are longitude and latitude (WGS84) where the scene has a georeference. Where it has none
-        or gives no degrees for one of them, they are pixels, x right and y down: then the collection has a null
-        ``crs`` and every feature says ``"coordinates": "pixels"``.
+        Coordinates are longitude and latitude (WGS84), cut at the antimeridian, where the scene has a georeference
+        that gives degrees for all of them, else pixels (`answer_features.feature_collection`).
         """
-        georeference = self.scene.georeference
-        features = [] if georeference is None else self._features(georeference.ring_to_wgs84, "wgs84")
-        is_placed = georeference is not None and all(is_finite(feature["geometry"]) for feature in features)
-        if not is_placed:
-            features = self._features(_stay, "pixels")
-        collection: dict[str, Any] = {"type": "FeatureCollection", "features": features}
-        if not is_placed:
-            collection["crs"] = None
-        collection["answer"] = {"question": self.question, "words": self.words, "image": self._image_json()}
-        return collection
-
-    def _features(self, place: Place, coordinates: str) -> list[dict[str, Any]]:
-        """One feature a mark, then one a mask that holds a pixel."""
-        features = [
-            _feature(
-                mark_geometry(region.mark, place),
-                role="mark",
-                region=region.number,
-                kind=region.mark.kind,
-                label=region.label or None,
-                confidence=round(region.confidence, 6) if region.label else None,
-                coordinates=coordinates,
-            )
-            for region in self.regions
-        ]
-        features += [
-            _feature(
-                mask_geometry(mask.array, place),
-                role="mask",
-                region=mask.region,
-                phrase=mask.phrase,
-                label=self._label(mask.region),
-                confidence=round(mask.confidence, 6),
-                area_m2=self._square_metres(mask.array),
-                coordinates=coordinates,
-            )
-            for mask in self.masks
-            if mask.array.any()
-        ]
-        return features
+        return feature_collection(
+            self.regions,
+            self.masks,
+            georeference=self.scene.georeference,
+            outline_of_mark=mark_geometry,
+            outline_of_mask=lambda mask, place, wraps: mask_geometry(mask.array, place, wraps),
+            square_metres=self._square_metres,
+            answer={"question": self.question, "words": self.words, "image": self._image_json()},
+        )
 
     def draw(self) -> Image.Image:
         """The scene with masks laid over it, marks outlined and numbered, and labels beside them."""
@@ -215,13 +183,9 @@ class Answer:
             overlays.append(Overlay(array=mask.array, text=text, colour=colour))
         return draw_scene(self.scene.pixels, notes=notes, overlays=overlays)
 
-    def _label(self, number: int | None) -> str | None:
-        labels = (region.label for region in self.regions if region.number == number)
-        return next((label for label in labels if label), None)
-
-    def _square_metres(self, mask: NDArray[np.bool_]) -> float | None:
+    def _square_metres(self, mask: AnsweredMask) -> float | None:
         metres = self.scene.ground_sample_distance
-        return None if metres is None else round(float(mask.sum()) * metres**2, 2)
+        return None if metres is None else round(float(mask.array.sum()) * metres**2, 2)
 
     def _image_json(self) -> dict[str, Any]:
         return {
@@ -244,10 +208,6 @@ class Answer:
         }
 
 
-def _stay(points: Sequence[tuple[float, float]]) -> Vertices:
-    return tuple(points)
-
-
 def _extent(mask: NDArray[np.bool_]) -> Box | None:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
@@ -257,10 +217,6 @@ def _extent(mask: NDArray[np.bool_]) -> Box | None:
 
 def _corners(box: Box) -> list[float]:
     return [box.x0, box.y0, box.x1, box.y1]
-
-
-def _feature(geometry: dict[str, Any], **properties: object) -> dict[str, Any]:
-    return {"type": "Feature", "geometry": geometry, "properties": properties}
 
 
 def _unpacked(mask: dict[str, Any]) -> NDArray[np.bool_]:

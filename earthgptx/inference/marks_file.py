@@ -95,7 +95,8 @@ def _to_pixel(
 ) -> Callable[[float, float], tuple[float, float]] | None:
     if properties.get("coordinates") == "pixels":
         return None
-    if scene.georeference is None:
+    georeference = scene.georeference
+    if georeference is None:
         if properties.get("coordinates") == "wgs84":
             raise MalformedMark(
                 f"{name} holds degrees (wgs84) but the image has no georeference: give marks in pixels."
@@ -104,4 +105,9 @@ def _to_pixel(
     crs = content.get("crs")
     if crs is not None and not any(known in str(crs) for known in _WGS84_NAMES):
         raise MalformedMark(f"{name} is in the coordinate system {crs}; GeoJSON marks must be in WGS84 degrees.")
-    return scene.georeference.from_wgs84
+
+    def to_pixel(longitude: float, latitude: float) -> tuple[float, float]:
+        x, y = georeference.from_wgs84(longitude, latitude)
+        return georeference.nearest_turn(x, y, scene.width, scene.height)
+
+    return to_pixel

@@ -248,6 +248,20 @@ def test_a_mask_of_several_parts_with_a_hole_is_read_back(tmp_path: Path):
             assert np.array_equal(read.to_array(), drawn)
 
 
+def test_marks_across_the_antimeridian_are_read_back(tmp_path: Path):
+    plate = Georeference("EPSG:4326", (0.01, 0.0, 179.8, 0.0, -0.01, 10.0))  # column 20 lies on it
+    shown, marks = scene(plate), (Box(25, 5, 50, 30), Point(40.5, 12.5), Box(5, 5, 50, 30))
+    written = Assistant(FakeGenerator()).look(shown).ask("What?", marks).to_geojson()
+    east, west = written["features"][0]["geometry"]["coordinates"][0][0], written["features"][2]["geometry"]
+    assert -180 < east[0] < -179
+    assert west["type"] == "MultiPolygon"
+    *whole, cut = read_marks(write(tmp_path / "marks.geojson", written), shown)
+    assert np.abs(np.subtract(whole[0].outline(), marks[0].outline())).max() < 1e-3
+    assert np.abs(np.subtract(whole[1].outline(), marks[1].outline())).max() < 1e-3
+    assert isinstance(cut, Mask)
+    assert cut.bounds() == marks[2]
+
+
 def test_degrees_need_a_scene_with_a_georeference(tmp_path: Path):
     answer = Assistant(FakeGenerator()).look(scene(UTM)).ask("What?", MARKS)
     with pytest.raises(MalformedMark, match=r"degrees .* no georeference"):
