@@ -141,6 +141,10 @@ class MalformedPredictions(EarthGPTXError):
     """A file of predictions is missing, is not as described, or answers another benchmark."""
 
 
+class FolderNotShared(EarthGPTXError):
+    """A machine that shares the work does not see the folder that all write to."""
+
+
 class MissingExtra(EarthGPTXError):
     """What was asked for needs an optional dependency that is not installed."""
 

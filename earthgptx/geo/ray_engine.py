@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from earthgptx.errors import BrokenCheckpoint, DeviceUnavailable, MissingExtra, WorkerLost
+from earthgptx import errors
+from earthgptx.errors import DeviceUnavailable, EarthGPTXError, FolderNotShared, MissingExtra, WorkerLost
 from earthgptx.geo.asking import Answerer
 from earthgptx.geo.many_scenes import Engine, Loader, Outcome, SceneJob, attempt, forget
 from earthgptx.geo.one_scene import Order
@@ -102,10 +103,19 @@ def _outcomes(
         **({"num_gpus": 1} if device == "cuda" else {"num_cpus": 1}),
     )
     for row in annotated.iter_rows():
-        told = json.loads(row["outcome"])
-        if "problem" in told:
-            raise BrokenCheckpoint(told["problem"])
-        yield Outcome(**told)
+        yield _outcome_of(json.loads(row["outcome"]))
+
+
+def _outcome_of(told: dict[str, Any]) -> Outcome:
+    """What a worker told.
+
+    Raises:
+        EarthGPTXError: it could not work at all; of the class that it named.
+    """
+    if "problem" not in told:
+        return Outcome(**told)
+    kind: type[EarthGPTXError] = getattr(errors, told["error"])
+    raise kind(told["problem"])
 
 
 class _Worker:
@@ -120,10 +130,16 @@ class _Worker:
 
     def _told(self, job: SceneJob) -> dict[str, Any]:
         if not job.folder.is_dir():
-            return {"problem": f"A worker does not see {job.folder}: the folder of outputs must be shared by all."}
+            return _problem(
+                FolderNotShared(f"A worker does not see {job.folder}: the folder of outputs must be shared by all.")
+            )
         try:
             return asdict(attempt(job, self._order, self._load))
-        except Exception as error:
+        except Exception:
             if self._load.problem is None:
                 raise
-            return {"problem": str(error)}
+            return _problem(self._load.problem)
+
+
+def _problem(error: EarthGPTXError) -> dict[str, Any]:
+    return {"problem": str(error), "error": type(error).__name__}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import signal
 import threading
@@ -12,13 +13,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from earthgptx.errors import BrokenCheckpoint, DeviceUnavailable
+from earthgptx.errors import BrokenCheckpoint, DeviceUnavailable, FolderNotShared, UnknownModel
+from earthgptx.geo import ray_engine
 from earthgptx.geo.asking import Wishes
 from earthgptx.geo.many_scenes import Engine, Outcome, annotate_many, in_this_process, jobs_of
 from earthgptx.geo.model_choice import ModelChoice
 from earthgptx.geo.one_scene import Order
 from earthgptx.geo.ray_engine import on_a_cluster
 from earthgptx.geo.scene_list import list_scenes
+from earthgptx.inference.assistant import Assistant
 from tests.geo.blob_scene import blobs, write_regions, write_scene
 from tests.tiny_model import tiny_model
 
@@ -112,6 +115,24 @@ def test_weights_that_changed_under_way_stop_the_run(cluster, chosen, scenes: Pa
     with pytest.raises(BrokenCheckpoint, match="others on another machine"):
         run(scenes, tmp_path / "out", chosen, on_a_cluster(other, num_workers=1))
     assert not list((tmp_path / "out").rglob("*.geojson"))
+
+
+def no_such_model() -> Assistant:
+    raise UnknownModel("There is no model 'x'.")
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind", "words"),
+    [("elsewhere", FolderNotShared, "does not see .*elsewhere"), ("", UnknownModel, "no model 'x'")],
+)
+def test_what_keeps_a_worker_from_working_is_told_by_its_class(
+    scenes: Path, tmp_path: Path, folder: str, kind: type[Exception], words: str
+):
+    job, *_ = jobs_of(list_scenes(str(scenes)), tmp_path / folder, ".geojson")
+    order = Order(Wishes(captions=False), sensor="optical", checkpoint="0" * 64)
+    [told] = ray_engine._Worker(order, no_such_model)({"job": [job]})["outcome"]
+    with pytest.raises(kind, match=words):
+        ray_engine._outcome_of(json.loads(told))
 
 
 def test_the_cluster_decides_which_gpu_is_whose(chosen):
