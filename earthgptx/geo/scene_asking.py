@@ -6,7 +6,6 @@ that can be wrong with the question is found by `plan_question`, which needs no 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,38 +13,16 @@ from earthgptx.data.sample import Turn
 from earthgptx.errors import EmptyImagery
 from earthgptx.geo.asking import Looked, in_parts, look_at
 from earthgptx.geo.big_scene import BigScene
-from earthgptx.geo.scene_answer import SceneAnswer, SceneMask, SceneRegion
+from earthgptx.geo.joining import Lines, Part, Sight, about, blocks_of, joined
+from earthgptx.geo.scene_answer import SceneAnswer
 from earthgptx.geo.scene_masks import mark_in
 from earthgptx.geo.windows import LEAST_SIDE, View, relates, wants_overview, whole, window_of
-from earthgptx.inference.answer import Answer
 from earthgptx.inference.assistant import Assistant, Conversation, Question
 from earthgptx.inference.questions import check_marks, check_question, named_regions, narrowed, renumbered
 from earthgptx.shapes import Box, Mark
 
 WINDOWS_AT_ONCE = 4  # looked at and asked about together; their features are let go of afterwards
 LEAST_ROOM = LEAST_SIDE // 16  # scene pixels that a mark needs around it to share another mark's window
-_HEADER = re.compile(r"\s*<?\s*region\s*#?\s*([0-9]+)", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Sight:
-    """A window, the regions that are asked about in it, and the question as it is asked there.
-
-    Attributes:
-        window: whole pixels of the scene.
-        numbers: of the regions in the user's numbering; the window's own goes from 1 in this order.
-        question: in the window's numbering.
-        turns: what was said before about these regions, in the window's numbering.
-    """
-
-    window: Box
-    numbers: tuple[int, ...]
-    question: str
-    turns: tuple[Turn, ...] = ()
-
-    def number_here(self, number: int) -> int:
-        """A region's number in the window from the user's; 0 where it is not seen there."""
-        return self.numbers.index(number) + 1 if number in self.numbers else 0
 
 
 @dataclass(frozen=True)
@@ -88,39 +65,52 @@ class QuestionPlan:
             EmptyImagery: a window without data; the sentence names its regions.
             UnreadableImagery: the file is damaged there.
         """
-        lines = None
-        if on_text is not None and len(self.sights) == 1:
-            lines = _Lines(self.sights[0], len(self.marks), on_text)
-        parts: list[_Part] = []
+        lines = None if on_text is None else self.listener(on_text)
+        parts: list[Part] = []
         for sights in in_parts(self.sights, WINDOWS_AT_ONCE):
             if parts and is_stopped is not None and is_stopped():
                 break
-            looked = [self._look(sight, assistant) for sight in sights]
+            looked = [self.look(sight, assistant) for sight in sights]
             answers = assistant.answer(
-                [self._question(sight, one) for sight, one in zip(sights, looked, strict=True)],
+                [self.question_at(sight, one) for sight, one in zip(sights, looked, strict=True)],
                 max_new_tokens=max_new_tokens,
                 temperature=temperature,
                 seed=seed,
-                on_text=None if lines is None else lines.add,
+                on_text=None if lines is None else lambda _, piece: lines.add(piece),
                 is_stopped=None if is_stopped is None else lambda _: is_stopped(),
             )
-            parts += [_Part(sight, one, answer) for sight, one, answer in zip(sights, looked, answers, strict=True)]
-        answer = _joined(self, parts)
+            parts += [
+                Part(sight, one.frame, answer) for sight, one, answer in zip(sights, looked, answers, strict=True)
+            ]
+        answer = self.joined(parts)
         if lines is not None:
-            lines.end()
-        elif on_text is not None:
-            on_text(answer.text)
+            lines.end(answer.text)
         return answer
 
-    def _look(self, sight: Sight, assistant: Assistant) -> Looked:
+    def look(self, sight: Sight, assistant: Assistant) -> Looked:
+        """Reads a window and encodes it.
+
+        Raises:
+            EmptyImagery: a window without data; the sentence names its regions.
+            UnreadableImagery: the file is damaged there.
+        """
         try:
             return look_at(self.scene, sight.window, assistant)
         except EmptyImagery as error:
-            raise EmptyImagery(f"{_about(sight.numbers)}{error}") from error
+            raise EmptyImagery(f"{about(sight.numbers)}{error}") from error
 
-    def _question(self, sight: Sight, looked: Looked) -> Question:
+    def question_at(self, sight: Sight, looked: Looked) -> Question:
+        """What is asked in a window."""
         marks = tuple(mark_in(self.marks[number - 1], looked.frame) for number in sight.numbers)
         return Question(looked.session, sight.question, marks, Conversation(marks, sight.turns))
+
+    def joined(self, parts: Sequence[Part]) -> SceneAnswer:
+        """One answer from those of the windows, in the order of `sights`."""
+        return joined(self.scene, self.question, self.marks, parts)
+
+    def listener(self, tell: Callable[[str], None]) -> Lines:
+        """Tells the words in the user's numbering: as they come where there is one window, else at the end."""
+        return Lines(self.sights[0] if len(self.sights) == 1 else None, len(self.marks), tell)
 
 
 def ask_scene(
@@ -250,101 +240,13 @@ def _sight(window: Box, numbers: tuple[int, ...], question: str, history: tuple[
     here = Sight(window, numbers, "")
     turns: list[Turn] = []
     for asked, answered in zip(history[::2], history[1::2], strict=True):
-        lines = [block for block in _blocks(answered.text) if block[0] in (0, *numbers)]
+        lines = [block for block in blocks_of(answered.text) if block[0] in (0, *numbers)]
         if lines and set(named_regions(asked.text)) <= set(numbers):
             said = "\n".join(text for _, text in lines)
             turns.append(Turn(asked.role, renumbered(asked.text, here.number_here)))
             turns.append(Turn(answered.role, renumbered(said, here.number_here)))
     narrow = narrowed(question, numbers) or question
     return Sight(window, numbers, renumbered(narrow, here.number_here), tuple(turns))
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What was said in one window."""
-
-    sight: Sight
-    looked: Looked
-    answer: Answer
-
-    def in_own_words(self, num_marks: int, *, is_alone: bool) -> str:
-        """The text in the user's numbering; among others it says which regions it is about."""
-        text = _in_users_numbering(self.answer.text, self.sight, num_marks)
-        if is_alone or not text.strip() or _HEADER.match(text):
-            return text
-        if len(self.sight.numbers) == 1:
-            return f"<Region {self.sight.numbers[0]}>: {text.lstrip()}"
-        return f"{_about(self.sight.numbers)}{text.lstrip()}"
-
-
-def _joined(plan: QuestionPlan, parts: Sequence[_Part]) -> SceneAnswer:
-    """One answer from those of the windows: what is said of regions in the user's order, masks in that of the text."""
-    num_marks = len(plan.marks)
-    blocks: list[tuple[int, str, list[SceneMask]]] = []
-    labels: dict[int, tuple[str, float]] = {}
-    bound: dict[int, SceneMask] = {}
-    for part in parts:
-        masks = [
-            SceneMask(
-                array=mask.array,
-                frame=part.looked.frame,
-                region=None if mask.region is None else _users_number(mask.region, part.sight, num_marks),
-                phrase=mask.phrase,
-                confidence=mask.confidence,
-            )
-            for mask in part.answer.masks
-        ]
-        for number, region in zip(part.sight.numbers, part.answer.regions, strict=True):
-            labels[number] = (region.label, region.confidence)
-            found = next((k for k, mask in enumerate(part.answer.masks) if mask.array is region.mask), None)
-            if found is not None:
-                bound[number] = masks[found]
-        for number, text in _blocks(part.in_own_words(num_marks, is_alone=len(parts) == 1)):
-            num_masks = text.count("<pix>")
-            blocks.append((number, text, masks[:num_masks]))
-            masks = masks[num_masks:]
-    if len(parts) > 1 and all(number for number, _, _ in blocks):
-        blocks.sort(key=lambda block: block[0])
-    return SceneAnswer(
-        scene=plan.scene,
-        question=plan.question,
-        text="\n".join(text for _, text, _ in blocks),
-        regions=tuple(
-            SceneRegion(number, mark, *labels.get(number, ("", 0.0)), bound.get(number))
-            for number, mark in enumerate(plan.marks, start=1)
-        ),
-        masks=tuple(mask for _, _, masks in blocks for mask in masks),
-        windows=tuple(part.looked.frame.window for part in parts),
-    )
-
-
-def _blocks(text: str) -> list[tuple[int, str]]:
-    """A text's lines, those that belong to a region's together: its number, 0 for lines before any region's."""
-    blocks: list[tuple[int, str]] = []
-    for line in text.split("\n"):
-        header = _HEADER.match(line)
-        if header or not blocks:
-            blocks.append((int(header.group(1)) if header else 0, line))
-        else:
-            blocks[-1] = (blocks[-1][0], f"{blocks[-1][1]}\n{line}")
-    return blocks
-
-
-def _users_number(number: int, sight: Sight, num_marks: int) -> int:
-    """A region's number from the window's; one that the model made up gets a number that no mark has."""
-    return sight.numbers[number - 1] if 1 <= number <= len(sight.numbers) else num_marks + max(number, 1)
-
-
-def _in_users_numbering(text: str, sight: Sight, num_marks: int) -> str:
-    if sight.numbers == tuple(range(1, num_marks + 1)):
-        return text
-    return renumbered(text, lambda number: _users_number(number, sight, num_marks))
-
-
-def _about(numbers: Sequence[int]) -> str:
-    """The beginning of a sentence about regions; nothing where there are none."""
-    *first, last = map(str, numbers) if numbers else ("",)
-    return f"Regions {', '.join(first)} and {last}: " if first else f"Region {last}: " if last else ""
 
 
 def _around(boxes: Sequence[Box]) -> Box:
@@ -354,27 +256,3 @@ def _around(boxes: Sequence[Box]) -> Box:
         max(box.x1 for box in boxes),
         max(box.y1 for box in boxes),
     )
-
-
-class _Lines:
-    """Text as it comes, told in the user's numbering: at once where that is the window's, else line by line."""
-
-    def __init__(self, sight: Sight, num_marks: int, tell: Callable[[str], None]) -> None:
-        self._sight, self._num_marks, self._tell = sight, num_marks, tell
-        self._is_same = sight.numbers == tuple(range(1, num_marks + 1))
-        self._held = ""
-
-    def add(self, _: int, piece: str) -> None:
-        """Hears a piece of the only answer."""
-        if self._is_same:
-            self._tell(piece)
-            return
-        lines, end, self._held = (self._held + piece).rpartition("\n")
-        if end:
-            self._tell(_in_users_numbering(lines + end, self._sight, self._num_marks))
-
-    def end(self) -> None:
-        """Tells what is left."""
-        if self._held:
-            self._tell(_in_users_numbering(self._held, self._sight, self._num_marks))
-            self._held = ""

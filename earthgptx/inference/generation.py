@@ -137,6 +137,11 @@ class Generator:
         for window in zooms[: max(len(zooms) - keep, 0)]:
             del views.near[window]
 
+    def num_bytes(self, views: SceneViews) -> int:
+        """Of all features of a scene that are kept."""
+        features = [tensor for seen in views.near.values() for tensor in (seen.vit, *seen.cnn)]
+        return sum(tensor.nbytes for tensor in [*features, *views.large])
+
     @torch.inference_mode()
     def generate(
         self,

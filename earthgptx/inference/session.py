@@ -115,6 +115,11 @@ class Session:
         self._conversation = asked.answered(generated.text)
         return read_answer(self.scene, asked.turns[-1].text, asked.marks, generated)
 
+    @property
+    def num_bytes(self) -> int:
+        """Of what was seen of the scene: its features, without its pixels."""
+        return self._generator.num_bytes(self.views)
+
     def forget_zooms(self, keep: int) -> None:
         """Lets go of what was seen around marks, but for the latest windows; a mark that returns is looked at again.
 

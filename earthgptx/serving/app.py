@@ -56,6 +56,8 @@ def create_app(settings: Settings, load: Callable[[], Assistant]) -> FastAPI:
         scenes = SceneStore(settings, on_removed=worker.forget)
         metrics.gauge("queue_length", "Questions that wait.", lambda: worker.num_waiting)
         metrics.gauge("scenes", "Scenes kept.", lambda: len(scenes))
+        metrics.gauge("encoded_scenes", "Scenes whose features are in memory.", lambda: worker.seen.num_scenes)
+        metrics.gauge("encoded_bytes", "Of features, and of pixels of windows.", lambda: worker.seen.num_bytes)
         app.state.serving = Serving(settings, scenes, worker, metrics)
         for stored in scenes.all():  # those that an earlier process kept
             worker.know(stored.id)

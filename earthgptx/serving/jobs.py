@@ -79,7 +79,7 @@ class Job:
     """A question on its way to the model.
 
     Attributes:
-        scene_id, scene: what it is about; one that is read by windows makes a batch of its own.
+        scene_id, scene: what it is about.
         text, marks: what is asked.
         dialogue: id of the conversation it belongs to; one dialogue has one question in a batch.
         conversation: tells, when the question's turn has come, what was said before.
@@ -113,11 +113,6 @@ class Job:
     def is_late(self) -> bool:
         """Whether its time is over."""
         return self.waited > self.seconds
-
-    @property
-    def is_windowed(self) -> bool:
-        """Whether its scene is read by windows."""
-        return isinstance(self.scene, BigScene)
 
     @property
     def waited(self) -> float:

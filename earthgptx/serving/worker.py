@@ -11,35 +11,23 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from earthgptx.data.imagery import Scene
-from earthgptx.data.sample import Turn
 from earthgptx.errors import AnswerTookTooLong, EarthGPTXError, ModelNotReady, QueueFull, ServerStopping
+from earthgptx.geo.asking import Looked, in_parts
 from earthgptx.geo.big_scene import BigScene
-from earthgptx.geo.scene_asking import plan_question
-from earthgptx.inference.answer import Answer
-from earthgptx.inference.assistant import Assistant, Conversation, Question, Session
-from earthgptx.serving.jobs import Answered, Failed, Job, Usage, Word
+from earthgptx.geo.joining import Sight
+from earthgptx.geo.scene_asking import QuestionPlan
+from earthgptx.inference.assistant import Assistant, Question, Session
+from earthgptx.serving import heap
+from earthgptx.serving.jobs import Answered, Failed, Job
+from earthgptx.serving.posing import Posed, PosedByWindows, PosedWhole
+from earthgptx.serving.seen import Seen
 
 logger = logging.getLogger(__name__)
 
-ZOOMS_KEPT = 64  # windows around marks whose features stay, of all scenes together: about 0.35 MB each for nano
 SECONDS_AN_ANSWER = 2.0  # assumed until the first one has been timed
-
-
-class _Counting(Assistant):
-    """An assistant that remembers what it answered, for one question."""
-
-    def __init__(self, assistant: Assistant) -> None:
-        super().__init__(assistant.generator)
-        self.answers: list[Answer] = []
-
-    def answer(self, questions: Sequence[Question], **settings: Any) -> list[Answer]:
-        """As `Assistant.answer`."""
-        answers = super().answer(questions, **settings)
-        self.answers += answers
-        return answers
 
 
 class Meter(Protocol):
@@ -67,12 +55,12 @@ class Worker:
         self, load: Callable[[], Assistant], *, queue_size: int, batch_size: int, encoded_scenes: int, meter: Meter
     ) -> None:
         self._load = load
-        self._queue_size, self._batch_size, self._encoded_scenes = queue_size, batch_size, encoded_scenes
+        self._queue_size, self._batch_size = queue_size, batch_size
         self._meter = meter
+        self._give_back = heap.give_back()
         self._jobs: deque[Job] = deque()
-        self._known: set[str] = set()
+        self._seen = Seen(num_scenes=encoded_scenes)
         self._looks: OrderedDict[str, Scene] = OrderedDict()
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._changed = threading.Condition()
         self._is_stopping = False
         self._assistant: Assistant | None = None
@@ -89,6 +77,11 @@ class Worker:
     def num_waiting(self) -> int:
         """Questions in the queue."""
         return len(self._jobs)
+
+    @property
+    def seen(self) -> Seen:
+        """What the model saw and keeps."""
+        return self._seen
 
     def start(self) -> None:
         """Begins to load the model."""
@@ -140,13 +133,12 @@ class Worker:
 
     def know(self, scene_id: str) -> None:
         """Keeps what the model sees of a scene from now on until it is forgotten; of others nothing is kept."""
-        with self._changed:
-            self._known.add(scene_id)
+        self._seen.know(scene_id)
 
     def look_soon(self, scene_id: str, scene: Scene | BigScene) -> None:
         """Knows a scene, and encodes it when no question waits, so that the first one about it is answered sooner."""
         with self._changed:
-            self._known.add(scene_id)
+            self._seen.know(scene_id)
             if not isinstance(scene, BigScene):  # of which the marks say what is looked at
                 self._looks[scene_id] = scene
                 self._changed.notify()
@@ -154,9 +146,8 @@ class Worker:
     def forget(self, scene_id: str) -> None:
         """Lets go of a scene that was removed, though it be looked at this very moment."""
         with self._changed:
-            self._known.discard(scene_id)
+            self._seen.forget(scene_id)
             self._looks.pop(scene_id, None)
-            self._sessions.pop(scene_id, None)
 
     def _let_go(self) -> None:
         """Takes those out of the queue that nobody waits for any more; the lock is held."""
@@ -192,11 +183,7 @@ class Worker:
             left: deque[Job] = deque()
             dialogues: set[str] = set()
             for job in self._jobs:
-                fits = not chosen or (
-                    job.sampling == chosen[0].sampling
-                    and job.dialogue not in dialogues
-                    and not (job.is_windowed or chosen[0].is_windowed)
-                )
+                fits = not chosen or (job.sampling == chosen[0].sampling and job.dialogue not in dialogues)
                 # A later question of a dialogue never overtakes an earlier one.
                 dialogues.add(job.dialogue)
                 (chosen if fits and len(chosen) < self._batch_size else left).append(job)
@@ -208,24 +195,32 @@ class Worker:
             self._session(scene_id, scene)
         except Exception:
             logger.exception("a scene could not be encoded")
+        self._tidy()
         return []
 
     def _session(self, scene_id: str, scene: Scene) -> Session:
         """What the model saw of a scene; looked at now where it is not remembered."""
         assert self._assistant is not None
         with self._changed:
-            session = self._sessions.get(scene_id)
             self._looks.pop(scene_id, None)
+        session = self._seen.scene(scene_id)
         if session is None:
             session = self._assistant.look(scene)
-        with self._changed:
-            if scene_id not in self._known:  # removed meanwhile, or asked about only once
-                return session
-            self._sessions[scene_id] = session
-            self._sessions.move_to_end(scene_id)
-            while len(self._sessions) > self._encoded_scenes:
-                self._sessions.popitem(last=False)
+            self._seen.keep_scene(scene_id, session)
         return session
+
+    def _window(self, scene_id: str, plan: QuestionPlan, sight: Sight) -> Looked:
+        """What the model saw of a window of a large scene; looked at now where it is not remembered."""
+        assert self._assistant is not None
+        looked = self._seen.window(scene_id, sight.window)
+        if looked is None:
+            looked = plan.look(sight, self._assistant)
+            self._seen.keep_window(scene_id, sight.window, looked)
+        return looked
+
+    def _tidy(self) -> None:
+        self._seen.make_room()
+        self._give_back()
 
     def _answer(self, jobs: Sequence[Job]) -> None:
         """Answers a batch; a question that cannot be answered fails alone."""
@@ -233,71 +228,53 @@ class Worker:
         if not jobs:
             return
         self._meter.batch([job.waited for job in jobs])
-        asked: list[tuple[Job, Question]] = []
+        started = time.monotonic()
+        posed: list[Posed] = []
         for job in jobs:
             try:
-                if isinstance(job.scene, BigScene):
-                    self._answer_by_windows(job, job.scene)
-                else:
-                    asked.append((job, self._question(job, job.scene)))
+                posed.append(self._pose(job))
             except Exception as error:
-                if not isinstance(error, EarthGPTXError):
-                    logger.exception("a question failed")
-                self._end(job, Failed(error), "failed")
-        self._generate(asked)
-        self._forget_zooms()
+                self._fail(job, error)
+        posed.sort(key=lambda one: one.num_questions)  # who has one window does not wait for who has many
+        asked = [(one, place) for one in posed for place in range(one.num_questions)]
+        for some in in_parts(asked, self._batch_size):
+            self._ask(some)
+            self._tidy()
+        self._seconds_an_answer = (time.monotonic() - started) / len(jobs)
 
-    def _question(self, job: Job, scene: Scene) -> Question:
-        question = Question(self._session(job.scene_id, scene), job.text, job.marks, conversation=job.conversation())
-        question.conversation.asked(job.text, job.marks, scene)
-        return question
+    def _pose(self, job: Job) -> Posed:
+        if isinstance(job.scene, BigScene):
+            return PosedByWindows(job, job.scene, self._window)
+        return PosedWhole(job, job.scene, self._session)
 
-    def _answer_by_windows(self, job: Job, scene: BigScene) -> None:
-        """Answers one question about a scene that is looked at where its marks are."""
+    def _ask(self, asked: Sequence[tuple[Posed, int]]) -> None:
+        """Looks, and asks so many questions at once, those of some jobs together."""
+        questions: list[tuple[Posed, Question]] = []
+        for one, place in asked:
+            if one.is_ended:
+                continue
+            if self._is_over(one.job):
+                one.is_ended = True
+                continue
+            try:
+                questions.append((one, one.question(place)))
+            except Exception as error:
+                self._fail_posed(one, error)
+        self._generate(questions)
+
+    def _generate(self, asked: Sequence[tuple[Posed, Question]]) -> None:
         assert self._assistant is not None
-        started, before = time.monotonic(), job.conversation()
-        plan = plan_question(scene, job.text, job.marks, conversation=before)
-
-        def hear(piece: str) -> None:
-            if not job.is_stopped:
-                job.on_event(Word(piece))
-
-        counting = _Counting(self._assistant)
-        answer = plan.answer(
-            counting,
-            max_new_tokens=job.sampling.max_new_tokens,
-            temperature=job.sampling.temperature,
-            seed=job.sampling.seed,
-            on_text=hear,
-            is_stopped=lambda: job.is_stopped or job.is_late or self._is_stopping,
-        )
-        self._seconds_an_answer = time.monotonic() - started
-        if not self._is_over(job):
-            turns = before.turns if plan.marks == before.marks else ()
-            said = (Turn(role="user", text=plan.question), Turn(role="model", text=answer.text))
-            usage = Usage.of(counting.answers, job.sampling.max_new_tokens)
-            self._end(job, Answered(answer, Conversation(plan.marks, (*turns, *said)), usage), "answered")
-
-    def _forget_zooms(self) -> None:
-        """Bounds the features of windows around marks: whoever asks about one scene may keep many, many ask for few."""
-        with self._changed:
-            sessions = list(self._sessions.values())
-        for session in sessions:
-            session.forget_zooms(ZOOMS_KEPT // len(sessions))
-
-    def _generate(self, asked: Sequence[tuple[Job, Question]]) -> None:
-        assert self._assistant is not None
+        asked = [(one, question) for one, question in asked if not one.is_ended]
         if not asked:
             return
-        jobs = [job for job, _ in asked]
+        posed = [one for one, _ in asked]
         said: set[int] = set()
 
         def hear(place: int, piece: str) -> None:
             said.add(place)
-            if not jobs[place].is_stopped:
-                jobs[place].on_event(Word(piece))
+            posed[place].hear(piece)
 
-        started, sampling = time.monotonic(), jobs[0].sampling
+        sampling = posed[0].job.sampling
         try:
             answers = self._assistant.answer(
                 [question for _, question in asked],
@@ -305,25 +282,42 @@ class Worker:
                 temperature=sampling.temperature,
                 seed=sampling.seed,
                 on_text=hear,
-                is_stopped=lambda place: jobs[place].is_stopped or jobs[place].is_late or self._is_stopping,
+                is_stopped=lambda place: posed[place].job.is_stopped or posed[place].job.is_late or self._is_stopping,
             )
         except Exception as error:
             if len(asked) > 1 and not said:  # one of them is to blame: alone, the others are answered
                 for pair in asked:
                     self._generate([pair])
                 return
-            if not isinstance(error, EarthGPTXError):
-                logger.exception("a question failed")
-            for job in jobs:
-                self._end(job, Failed(error), "failed")
+            for one in posed:
+                self._fail_posed(one, error)
             return
-        self._seconds_an_answer = (time.monotonic() - started) / len(asked)
-        for (job, question), answer in zip(asked, answers, strict=True):
-            if not self._is_over(job):
-                scene = question.session.scene
-                conversation = question.conversation.asked(job.text, job.marks, scene).answered(answer.text)
-                usage = Usage.of([answer], sampling.max_new_tokens)
-                self._end(job, Answered(answer, conversation, usage), "answered")
+        for one, answer in zip(posed, answers, strict=True):
+            if not one.is_ended:
+                one.add(answer)
+                self._end_if_answered(one)
+
+    def _end_if_answered(self, one: Posed) -> None:
+        if self._is_over(one.job):
+            one.is_ended = True
+        elif one.is_answered:
+            try:
+                answered = one.end()
+            except Exception as error:
+                self._fail_posed(one, error)
+                return
+            one.is_ended = True
+            self._end(one.job, answered, "answered")
+
+    def _fail_posed(self, one: Posed, error: Exception) -> None:
+        if not one.is_ended:
+            one.is_ended = True
+            self._fail(one.job, error)
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        if not isinstance(error, EarthGPTXError):
+            logger.exception("a question failed", exc_info=error)
+        self._end(job, Failed(error), "failed")
 
     def _is_over(self, job: Job) -> bool:
         """Whether a question needs no answer any more; one that is late is told so."""

@@ -47,6 +47,10 @@ class Dictated(FakeGenerator):
     def forget_zooms(self, views: Any, keep: int) -> None:
         """Nothing is kept."""
 
+    def num_bytes(self, views: Any) -> int:
+        """Nothing is kept."""
+        return 0
+
 
 @contextmanager
 def serving(generator: Any = None, *, is_ready: bool = True, **settings: Any) -> Iterator[TestClient]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +19,20 @@ from PIL import Image
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
+from earthgptx.data.imagery import Scene
 from earthgptx.errors import ImageTooLarge
+from earthgptx.geo.asking import Looked
 from earthgptx.geo.big_scene import BigScene
+from earthgptx.geo.windows import Frame
+from earthgptx.inference.assistant import Assistant
 from earthgptx.serving import opening
 from earthgptx.serving.opening import checked_file
+from earthgptx.serving.seen import Seen
 from earthgptx.serving.settings import Settings
 from earthgptx.serving.windowed_picture import write_overview
-from earthgptx.shapes import Mask
+from earthgptx.shapes import Box, Mask
 from tests.fixtures.make_imagery import png_header
-from tests.serving.conftest import Dictated, serving, upload
+from tests.serving.conftest import Dictated, serving, upload, wait_until
 
 WIDTH, HEIGHT = 5_000, 4_100  # over what is held in memory by `BigScene`
 EMPTY = 700  # columns at the right
@@ -167,6 +174,65 @@ def test_a_dialogue_about_a_large_scene_goes_on(client: TestClient, generator: D
     ]
     client.post(path, json={"question": "What is in the image?"})
     assert generator.requests[2].views.pixels.shape == (840, 1024, 3)  # the overview
+
+
+def test_a_window_that_was_seen_is_not_encoded_again(client: TestClient, generator: Dictated):
+    scene = by_path(client)
+    path = f"/scenes/{scene['id']}/ask"
+    for marks, num_looks in ((PAIR, 2), (PAIR, 2), (PAIR[:1], 2), ([], 3), ([], 3)):
+        assert client.post(path, json={"question": "What is there?", "marks": marks}).status_code == 200
+        assert generator.num_looks == num_looks
+    seen = client.app.state.serving.worker.seen
+    wait_until(lambda: seen.num_bytes == sum({id(r.views): r.views.pixels.nbytes for r in generator.requests}.values()))
+    client.delete(f"/scenes/{scene['id']}")
+    assert seen.window(scene["id"], Box(0, 0, WIDTH, HEIGHT)) is None
+
+
+def test_windows_are_asked_about_together_with_what_else_waits(root: Path):
+    is_open = threading.Event()
+    generator = Dictated([], pause=lambda: is_open.wait(20) and None)
+    with serving(generator, root=root, max_pixels=1_000_000, batch_size=3) as client, ThreadPoolExecutor(9) as pool:
+        large, small = by_path(client), upload(client)
+        worker = client.app.state.serving.worker
+
+        def ask(scene: dict[str, Any], marks: list[Any]) -> Any:
+            body = {"question": "What is there?", "marks": marks}
+            return pool.submit(client.post, f"/scenes/{scene['id']}/ask", json=body)
+
+        asked = [ask(small, [])]
+        wait_until(lambda: generator.batches == [1])
+        for scene, marks in ((large, PAIR), (small, []), (large, PAIR[:1])):
+            asked.append(ask(scene, marks))
+            wait_until(lambda: worker.num_waiting == len(asked) - 1)
+        is_open.set()
+        assert [one.result().status_code for one in asked] == [200] * 4
+    # The question about two windows waits for those about one; what is left of it is a batch of its own.
+    assert generator.batches == [1, 3, 1]
+    assert [len(request.marks) for request in generator.requests] == [0, 0, 1, 1, 1]
+
+
+def test_windows_are_kept_within_their_bytes():
+    seen = Seen(num_scenes=1, window_bytes=3_000_000)
+    generator = Dictated()
+    boxes = [Box(x, 0, x + 512, 512) for x in range(0, 3 * 512, 512)]
+
+    def looked(box: Box) -> Looked:
+        scene = Scene.from_array(np.zeros((512, 512, 3), np.uint8), sensor="optical")
+        return Looked(Assistant(generator).look(scene), Frame(box, 512, 512))
+
+    seen.know("a")
+    for box in boxes:
+        seen.keep_window("a", box, looked(box))
+        seen.keep_window("never known", box, looked(box))
+    seen.make_room()
+    assert seen.num_bytes == 3 * 512 * 512 * 3  # 2.4 MB
+    assert seen.window("a", boxes[0])
+    more = Box(0, 512, 1024, 1024)
+    seen.keep_window("a", more, looked(more))
+    seen.make_room()
+    assert seen.num_bytes == 3 * 512 * 512 * 3
+    assert [seen.window("a", box) is not None for box in (*boxes, more)] == [True, False, True, True]
+    assert seen.window("never known", boxes[0]) is None
 
 
 def test_words_are_streamed_and_geojson_in_degrees_is_read(client: TestClient, generator: Dictated):

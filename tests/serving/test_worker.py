@@ -25,9 +25,10 @@ from earthgptx.inference.assistant import Assistant, Conversation
 from earthgptx.serving.app import create_app
 from earthgptx.serving.failures import STATUS, body_of, status_of
 from earthgptx.serving.jobs import Answered, Event, Failed, Job, Sampling, Word
+from earthgptx.serving.seen import ZOOMS_KEPT
 from earthgptx.serving.settings import Settings
 from earthgptx.serving.watch import Metrics
-from earthgptx.serving.worker import ZOOMS_KEPT, Worker
+from earthgptx.serving.worker import Worker
 from tests.serving.conftest import ASK, Dictated, serving, upload, wait_until
 from tests.tiny_model import picture
 
@@ -239,7 +240,7 @@ def test_what_is_seen_of_a_scene_goes_with_it_though_it_be_looked_at_that_moment
         worker.forget(scene_id)
         gate.is_open.set()
         assert listener.text == ""
-    assert not worker._sessions
+    assert worker.seen.num_scenes == 0
     worker.stop()
 
 

@@ -29,6 +29,10 @@ class SpeakingModel:
         """What is seen is the scene itself."""
         return scene
 
+    def num_bytes(self, views: Scene) -> int:
+        """Nothing is kept."""
+        return 0
+
     def forget_zooms(self, views: Scene, keep: int) -> None:
         """Nothing is kept."""
 
