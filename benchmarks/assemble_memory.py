@@ -64,7 +64,7 @@ def measure(small: Path, large: Path, *, num_layers: int) -> None:
     from earthgptx.model.weights.foreign.assembling import Places, assemble_foreign
 
     def assemble(folder: Path, layers: int, width: int, rows: int) -> float:
-        places = Places(**{name: folder / name for name in ("llama", "dinov2", "convnext", "sam")})
+        places = Places(*(folder / name for name in ("llama", "dinov2", "convnext", "sam")))
         assemble_foreign(configuration(layers, width, rows), places, folder / "model", shard_bytes=300_000_000)
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import huggingface_hub
 import pytest
+from huggingface_hub.errors import LocalEntryNotFoundError
 from PIL import Image
 
 from earthgptx.model.sizes import SIZES
@@ -19,7 +21,8 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
 
 
 def options(places: Places) -> list[str]:
-    return [word for name, path in vars(places).items() for word in (f"--{name}", str(path))]
+    named = vars(places) | {"convnext": places.cnn}
+    return [word for name, path in named.items() if name != "cnn" for word in (f"--{name}", str(path))]
 
 
 def test_assembled_and_asked(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -46,9 +49,26 @@ def test_a_truncated_part_is_one_sentence(places: Places, tmp_path: Path, monkey
     refused(run("weights", "assemble", "7b", *options(mine), "--out", str(tmp_path / "out")), "dinov2.pth")
 
 
-@pytest.mark.parametrize(("size", "words"), [("mega", ["'mega'"]), ("nano", ["'nano'", "7b and paper"])])
+@pytest.mark.parametrize(("size", "words"), [("mega", ["'mega'"]), ("nano", ["'nano'", "paper-rn50x16, 7b"])])
 def test_sizes_that_are_not_assembled(places: Places, tmp_path: Path, size: str, words: list[str]):
     refused(run("weights", "assemble", size, *options(places), "--out", str(tmp_path / "out")), *words)
+
+
+def test_each_size_has_its_own_cnn(places: Places, tmp_path: Path):
+    named = options(places)
+    refused(run("weights", "assemble", "paper-rn50x16", *named, "--out", str(tmp_path / "out")), "--rn50x16 names")
+    both = [*named, "--rn50x16", "RN50x16.pth"]
+    refused(run("weights", "assemble", "paper", *both, "--out", str(tmp_path / "out")), "--rn50x16 is another size's")
+
+
+def test_a_hub_that_cannot_be_reached_is_one_sentence(tmp_path: Path, places: Places, monkeypatch: pytest.MonkeyPatch):
+    def unreachable(*_: object, **__: object) -> str:
+        raise LocalEntryNotFoundError("Got: ConnectError: Name or service not known\nAn error happened ...")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
+    named = [*options(places), "--llama", "meta-llama/Llama-2-13b-hf"]
+    result = run("weights", "assemble", "paper", *named, "--out", str(tmp_path / "out"))
+    refused(result, "no file or folder meta-llama/Llama-2-13b-hf", "the hub cannot be reached")
 
 
 def test_a_part_that_is_not_named(tmp_path: Path):

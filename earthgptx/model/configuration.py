@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from transformers import PreTrainedConfig
 
+CNN_KINDS = ("efficientnet_lite", "convnext", "clip_resnet", "none")
 VIEW_SIDE_TOKENS = 16  # every tower is brought to a 16 x 16 grid a view (224 / 14), as in SPHINX
 
 
@@ -17,7 +18,7 @@ class VisionConfig(PreTrainedConfig):
 
     Attributes:
         vit: keyword arguments of `Dinov2Config`.
-        cnn_kind: "efficientnet_lite", "convnext" or "none" (for the paper's Table IV ablation).
+        cnn_kind: "efficientnet_lite", "convnext", or for the paper's Table IV "clip_resnet" or "none".
         cnn: keyword arguments of the CNN.
         cnn_channels: channels of each feature map the CNN returns, finest first.
         cnn_token_levels: which of them are concatenated to the ViT's tokens.
@@ -44,6 +45,8 @@ class VisionConfig(PreTrainedConfig):
         zoom: bool = True,
         **kwargs: Any,
     ) -> None:
+        if cnn_kind not in CNN_KINDS:
+            raise ValueError(f"cnn_kind must be one of {', '.join(CNN_KINDS)}, not {cnn_kind!r}.")
         self.vit = vit or {}
         self.cnn_kind = cnn_kind
         self.cnn = cnn or {}
@@ -208,6 +211,8 @@ class EarthGPTXConfig(PreTrainedConfig):
         dialogue: name of the chat format (processing.dialogue).
         image_token_id, region_token_id, pix_token_id: ids right after the base vocabulary.
         num_new_tokens: rows added to the vocabulary.
+        exact_rotation: whether the language model's frequencies of rotation stay in fp32 when it goes to bf16. Nano was
+            trained with rounded ones; a published Llama was not.
     """
 
     model_type = "earthgptx"
@@ -231,6 +236,7 @@ class EarthGPTXConfig(PreTrainedConfig):
         pix_token_id: int = 2,
         num_new_tokens: int = 5,
         size_name: str = "tiny",
+        exact_rotation: bool = False,
         **kwargs: Any,
     ) -> None:
         self.vision = vision if isinstance(vision, VisionConfig) else VisionConfig(**(vision or {}))
@@ -244,6 +250,7 @@ class EarthGPTXConfig(PreTrainedConfig):
         self.pix_token_id = pix_token_id
         self.num_new_tokens = num_new_tokens
         self.size_name = size_name
+        self.exact_rotation = exact_rotation
         super().__init__(**kwargs)
 
     @property

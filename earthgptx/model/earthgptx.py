@@ -66,7 +66,9 @@ class EarthGPTX(PreTrainedModel):
         self.vision = Vision(config.vision)
         self.spatial = spatial_encoder(config.spatial)
         self.fusion = fusion_of(config)
-        self.language = Language(config.language, num_new_tokens=config.num_new_tokens)
+        self.language = Language(
+            config.language, num_new_tokens=config.num_new_tokens, exact_rotation=config.exact_rotation
+        )
         self.pixels = Pixels(config.pixels, vision=config.vision, language_width=int(config.language["hidden_size"]))
         self.post_init()
         # transformers gathers tied weights from direct children alone, and the Llama lies one deeper.

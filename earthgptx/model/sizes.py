@@ -1,6 +1,7 @@
 """The sizes that people ask for by name: functions of explicit numbers that return a configuration.
 
-`paper` is the publication's 13B model, `7b` the same on Llama-2-7B, `nano` the embedded default, `tiny` for tests.
+`paper` is the publication's 13B model, `paper-rn50x16` the same with the other CNN of its Table IV, `7b` the same on
+Llama-2-7B, `nano` the embedded default, `tiny` for tests.
 """
 
 from __future__ import annotations
@@ -112,12 +113,27 @@ def paper() -> EarthGPTXConfig:
     return _published(hidden_size=5120, intermediate_size=13824, num_layers=40, num_heads=40, size_name="paper")
 
 
+def paper_rn50x16() -> EarthGPTXConfig:
+    """Table IV's other convolutional tower: CLIP RN50x16, up to its last map, in the place of ConvNeXt."""
+    config = paper()
+    vision = config.vision.to_dict() | {
+        "cnn_kind": "clip_resnet",
+        "cnn": {"width": 96, "depths": [6, 8, 18, 8]},
+        "cnn_channels": (3072,),
+    }
+    config.vision = VisionConfig(**vision)
+    config.size_name = "paper-rn50x16"
+    return config
+
+
 SIZES: dict[str, Callable[[], EarthGPTXConfig]] = {
     "tiny": tiny,
     "nano": nano,
     "7b": seven_billion,
     "paper": paper,
+    "paper-rn50x16": paper_rn50x16,
 }
+PUBLISHED = ("paper", "paper-rn50x16", "7b")  # those that are made of published parts
 
 
 def _published(
@@ -167,6 +183,7 @@ def _published(
         language=llama,
         dialogue="llama2",
         size_name=size_name,
+        exact_rotation=True,
     )
 
 

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from transformers import ConvNextConfig, ConvNextModel, Dinov2Config, Dinov2Model
 
+from earthgptx.model.clip_resnet import ClipResNet
 from earthgptx.model.configuration import VIEW_SIDE_TOKENS, VisionConfig
 from earthgptx.model.efficientnet_lite import EfficientNetLite
 from earthgptx.model.features import VisionFeatures
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-# CLIP's own pixel statistics, which its ConvNeXt was trained with (open_clip, OPENAI_DATASET_MEAN and _STD).
+# CLIP's own pixel statistics, which both its CNNs were trained with (open_clip, OPENAI_DATASET_MEAN and _STD).
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -37,6 +38,8 @@ class Vision(nn.Module):
             self.cnn = EfficientNetLite(**config.cnn)
         elif config.cnn_kind == "convnext":
             self.cnn = ConvNextModel(ConvNextConfig(**config.cnn))
+        elif config.cnn_kind == "clip_resnet":
+            self.cnn = ClipResNet(**config.cnn)
         self.register_buffer("mean", torch.zeros(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.ones(1, 3, 1, 1), persistent=False)
         self.init_weights()
@@ -70,7 +73,7 @@ class Vision(nn.Module):
             return ()
         if isinstance(self.cnn, EfficientNetLite):
             return tuple(self.cnn(pixels))
-        # ConvNeXt has stride 32: 512 px give the 16 x 16 grid itself (SPHINX's light pair feeds it so).
+        # CLIP's CNNs have stride 32: 512 px give the 16 x 16 grid itself (SPHINX's light pair feeds ConvNeXt so).
         side = 32 * VIEW_SIDE_TOKENS
         mean, std, clip_mean, clip_std = (
             torch.tensor(value, device=pixels.device).view(1, 3, 1, 1)
@@ -79,7 +82,10 @@ class Vision(nn.Module):
         clip_pixels = (pixels.float() * std + mean - clip_mean) / clip_std
         # In fp32: bf16 has no antialiased bicubic on a CPU.
         large = interpolate(clip_pixels, size=(side, side), mode="bicubic", align_corners=False, antialias=True)
-        return (self.cnn(pixel_values=large.to(pixels.dtype)).last_hidden_state,)
+        large = large.to(pixels.dtype)
+        if isinstance(self.cnn, ClipResNet):
+            return (self.cnn(large),)
+        return (self.cnn(pixel_values=large).last_hidden_state,)
 
 
 def concatenated_tokens(features: VisionFeatures, config: VisionConfig) -> Tensor:

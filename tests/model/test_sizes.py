@@ -37,6 +37,13 @@ COUNTS = {
         "language": 13_015_889_920,
         "pixels": 668_615_396,
     },
+    "paper-rn50x16": {
+        "vision": 440_473_296,
+        "spatial": 86_551_296,
+        "fusion": 111_508_498,
+        "language": 13_015_889_920,
+        "pixels": 668_615_396,
+    },
 }
 # "paper": four projections a layer of the LLM's attention, and the two cross-attentions of the fusion box.
 TRAINED_AS_PUBLISHED = {
@@ -44,6 +51,7 @@ TRAINED_AS_PUBLISHED = {
     "nano": {"fusion": 1_182_720, "language": 26_542_080},
     "7b": {"fusion": 8_396_800, "language": 2_147_483_648},
     "paper": {"fusion": 8_396_800, "language": 4_194_304_000},
+    "paper-rn50x16": {"fusion": 8_396_800, "language": 4_194_304_000},
 }
 # "scratch": those, the five new words, and all of the other boxes but the grounding encoder and the frequencies.
 TRAINED_FROM_SCRATCH = {
@@ -51,6 +59,12 @@ TRAINED_FROM_SCRATCH = {
     "nano": {"spatial": 680_448, "fusion": 7_333_144, "language": 26_544_960, "pixels": 4_539_860},
     "7b": {"spatial": 86_551_296, "fusion": 85_811_218, "language": 2_147_504_128, "pixels": 21_888_740},
     "paper": {"spatial": 86_551_296, "fusion": 106_786_834, "language": 4_194_329_600, "pixels": 31_589_092},
+    "paper-rn50x16": {
+        "spatial": 86_551_296,
+        "fusion": 111_508_498,
+        "language": 4_194_329_600,
+        "pixels": 31_589_092,
+    },
 }
 
 

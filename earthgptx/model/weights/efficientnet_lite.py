@@ -15,6 +15,7 @@ from torch import Tensor
 
 from earthgptx.errors import BrokenCheckpoint
 from earthgptx.model.efficientnet_lite import LITE2_STAGES, Stage
+from earthgptx.model.weights.batch_norm import folded_bias, folded_weight
 
 _BATCH_NORM_EPSILON = 1e-3  # the TensorFlow default that the weights were trained with
 # The classifier, which we do not build: named here so that nothing is dropped unseen.
@@ -29,7 +30,7 @@ def convert_efficientnet_lite(path: Path, *, stages: tuple[Stage, ...] = LITE2_S
         stages: the architecture table that the file belongs to.
 
     Returns:
-        fp32 weights and biases, batch norms folded in: w' = w g / sqrt(v + e), b' = b - m g / sqrt(v + e).
+        fp32 weights and biases, batch norms folded in.
 
     Raises:
         BrokenCheckpoint: if the file cannot be read, lacks a tensor or holds one that the map does not name.
@@ -52,10 +53,9 @@ def convert_efficientnet_lite(path: Path, *, stages: tuple[Stage, ...] = LITE2_S
         missing = [name for name in names if name not in source]
         if missing:
             raise BrokenCheckpoint(f"{path.name} lacks {len(missing)} tensors of {ours}, first {missing[0]!r}")
-        weight, gain, bias, mean, variance = (source[name].double() for name in names)
-        gain = gain / torch.sqrt(variance + _BATCH_NORM_EPSILON)
-        state[f"{ours}.weight"] = (weight * gain.view(-1, 1, 1, 1)).float().contiguous()  # stored transposed
-        state[f"{ours}.bias"] = (bias - mean * gain).float()
+        weight, gain, bias, mean, variance = (source[name] for name in names)
+        state[f"{ours}.weight"] = folded_weight(weight, gain, variance, epsilon=_BATCH_NORM_EPSILON)
+        state[f"{ours}.bias"] = folded_bias(bias, gain, mean, variance, epsilon=_BATCH_NORM_EPSILON)
         left.difference_update(names)
     if left:
         raise BrokenCheckpoint(f"{path.name} holds {len(left)} tensors that no layer takes, first {min(left)!r}")

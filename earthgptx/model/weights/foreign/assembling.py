@@ -1,4 +1,4 @@
-"""Llama-2, DINOv2, CLIP-ConvNeXt and SAM as they are published become one folder that `earthgptx.load` reads.
+"""Llama-2, DINOv2, a CNN of CLIP and SAM as they are published become one folder that `earthgptx.load` reads.
 
 Everything is checked on the meta device before the first value is read; then one tensor after another is read, brought
 into our names and precision, and written. The folder appears when it is whole, in place of an earlier one.
@@ -22,7 +22,8 @@ from transformers import PreTrainedTokenizerBase
 from earthgptx.errors import DiskFull, FolderInUse, OutputExists, UnknownModel
 from earthgptx.model.configuration import EarthGPTXConfig
 from earthgptx.model.earthgptx import EarthGPTX
-from earthgptx.model.weights.foreign import convnext, dinov2, llama, sam
+from earthgptx.model.sizes import PUBLISHED
+from earthgptx.model.weights.foreign import clip_resnet, convnext, dinov2, llama, sam
 from earthgptx.model.weights.foreign.key_map import Part
 from earthgptx.model.weights.foreign.new_parts import NEW, new_tensors
 from earthgptx.model.weights.foreign.shard_writer import SHARD_BYTES, Planned, ShardWriter
@@ -34,6 +35,10 @@ SEED = 0
 _IN_BF16 = ("vision.", "language.llama.")  # frozen, or trained from bf16 (docs/decisions)
 _WORDS = "language.llama.model.embed_tokens.weight"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_CNNS = {
+    "convnext": (convnext.open_convnext, convnext.size_of),
+    "clip_resnet": (clip_resnet.open_clip_resnet, clip_resnet.size_of),
+}
 
 
 @dataclass(frozen=True)
@@ -42,12 +47,12 @@ class Places:
 
     Attributes:
         llama: folder in `transformers`' or in Meta's layout.
-        dinov2, convnext, sam: file or folder.
+        dinov2, cnn, sam: file or folder; the CNN is the one that the size has.
     """
 
     llama: Path
     dinov2: Path
-    convnext: Path
+    cnn: Path
     sam: Path
 
 
@@ -97,15 +102,16 @@ def assemble_foreign(
 
 def _open_parts(config: EarthGPTXConfig, places: Places) -> tuple[Part, ...]:
     """Opens and recognises the four parts, the Llama first, since new words are to be as large as its own."""
-    if config.vision.cnn_kind != "convnext" or config.pixels.encoder != "sam":
+    if config.vision.cnn_kind not in _CNNS or config.pixels.encoder != "sam":
         raise UnknownModel(
             f"{config.size_name!r} has {config.vision.cnn_kind!r} and {config.pixels.encoder!r} where published parts "
-            f"are 'convnext' and 'sam'; sizes that take them are 7b and paper."
+            f"are {' or '.join(map(repr, _CNNS))} and 'sam'; sizes that take them are {', '.join(PUBLISHED)}."
         )
+    open_cnn, _ = _CNNS[config.vision.cnn_kind]
     return (
         llama.open_llama(places.llama, config.language, config.size_name),
         dinov2.open_dinov2(places.dinov2, config.vision.vit),
-        convnext.open_convnext(places.convnext, config.vision.cnn),
+        open_cnn(places.cnn, config.vision.cnn),
         sam.open_sam(places.sam, config.pixels.sam_vision, config.pixels.sam_decoder),
     )
 
@@ -119,7 +125,7 @@ def _plan(config: EarthGPTXConfig, parts: Sequence[Part]) -> list[Planned]:
     sizes = (
         llama.size_of(config.language),
         dinov2.size_of(config.vision.vit),
-        convnext.size_of(config.vision.cnn),
+        _CNNS[config.vision.cnn_kind][1](config.vision.cnn),
         sam.size_of(config.pixels.sam_vision),
     )
     for part, size in zip(parts, sizes, strict=True):

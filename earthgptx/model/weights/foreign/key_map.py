@@ -33,11 +33,18 @@ class Row:
         ours: name in our model, after the part's prefix.
         theirs: name in the files.
         make: from the tensor of that name in each of the files' shards to ours.
+        more: further names, whose tensors `make` gets after that one.
     """
 
     ours: str
     theirs: str
     make: Make = whole
+    more: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names in the files that ours is made of."""
+        return (self.theirs, *self.more)
 
 
 @dataclass(frozen=True)
@@ -88,19 +95,11 @@ class Part:
     layout: Layout
     shards: tuple[TensorFiles, ...]
 
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of our tensors as the files would give them, by name; those that lack are left out."""
-        made = {}
-        for row in self.layout.rows:
-            shape = self._shape(row)
-            if shape is not None:
-                made[self.prefix + row.ours] = shape
-        return made
-
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Our tensors by name, one at a time, in the files' precision and the table's order."""
         for row in self.layout.rows:
-            yield self.prefix + row.ours, row.make([shard.read(row.theirs) for shard in self.shards])
+            pieces = [shard.read(name) for name in row.names for shard in self.shards]
+            yield self.prefix + row.ours, row.make(pieces)
         for shard in self.shards:
             shard.close()
 
@@ -129,7 +128,7 @@ class Part:
 
     def _troubles(self, wanted: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
         held = [shard.stored for shard in self.shards]
-        taken = {row.theirs for row in self.layout.rows}
+        taken = {name for row in self.layout.rows for name in row.names}
         unused = re.compile("|".join(f"(?:{pattern})" for pattern in self.layout.unused) or r"(?!)")
         everywhere = set(held[0]).intersection(*held[1:])
         anywhere = set(held[0]).union(*held[1:])
@@ -137,26 +136,36 @@ class Part:
         yield _counted("left over", sorted(n for n in anywhere - taken if not unused.fullmatch(n)))
         codes = {name for stored in held for name in taken & stored.keys() if not stored[name].is_float}
         yield _counted("quantised", sorted(codes))
-        shapes = self.shapes()
-        ours = {self.prefix + row.ours: row for row in self.layout.rows}
-        odd = [
-            f"{ours[name].theirs} gives {shape} where {wanted[name]} is wanted"
-            for name, shape in shapes.items()
-            if shape != wanted[name]
-        ]
-        yield _counted("of another shape", odd)
+        odd = [self._misfit(row, wanted[self.prefix + row.ours]) for row in self.layout.rows]
+        yield _counted("of another shape", [misfit for misfit in odd if misfit])
 
-    def _shape(self, row: Row) -> tuple[int, ...] | None:
+    def _misfit(self, row: Row, wanted: tuple[int, ...]) -> str:
+        """What is wrong with a row's shapes; nothing where they fit, or where a tensor is missing."""
+        pieces = self._pieces(row)
+        shape = self._shape(row)
+        if pieces is None or shape == wanted:
+            return ""
+        if shape is None:
+            given = ", ".join(str(tuple(piece.shape)) for piece in pieces)
+            return f"{' with '.join(row.names)} of {given} cannot be made into {wanted}"
+        return f"{row.theirs} gives {shape} where {wanted} is wanted"
+
+    def _pieces(self, row: Row) -> list[Tensor] | None:
+        """What a row is made of, without values; None where something is missing."""
         pieces = []
-        for shard in self.shards:
-            stored = shard.stored.get(row.theirs)
+        for stored in (shard.stored.get(name) for name in row.names for shard in self.shards):
             if stored is None:
                 return None
             pieces.append(torch.empty(stored.shape, device="meta"))
+        return pieces
+
+    def _shape(self, row: Row) -> tuple[int, ...] | None:
+        """Of our tensor as the files would give it; None where they do not, since it cannot be cut or joined so."""
+        pieces = self._pieces(row)
         try:
-            return tuple(row.make(pieces).shape)
-        except (RuntimeError, IndexError):  # a shape that cannot even be cut or joined as the row says
-            return tuple(pieces[0].shape)
+            return None if pieces is None else tuple(row.make(pieces).shape)
+        except (RuntimeError, IndexError):
+            return None
 
     def _size(self) -> Size | None:
         layer = re.compile(self.layout.layer)

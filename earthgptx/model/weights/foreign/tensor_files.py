@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,6 +133,13 @@ def adapter_given(place: Path) -> BrokenCheckpoint:
     )
 
 
+def pickle_given(path: Path) -> BrokenCheckpoint:
+    """The error for a pickle where a model of ours was wanted."""
+    return BrokenCheckpoint(
+        f"{path} is a pickle, in which code may hide: models of ours are read from {SAFETENSORS} files alone."
+    )
+
+
 def _listed(index: Path) -> tuple[Path, ...]:
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
@@ -166,7 +174,9 @@ def _open(path: Path) -> dict[str, Tensor] | safe_open:
     if path.suffix not in PICKLES:
         raise BrokenCheckpoint(f"{path} must end in one of {', '.join((SAFETENSORS, *PICKLES))}.")
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*TorchScript archive")  # which is then refused
+            loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
         raise _unreadable(path, error) from error
     for wrapping in _WRAPPINGS:
@@ -191,4 +201,6 @@ def _unreadable(path: Path, error: Exception) -> BrokenCheckpoint:
     reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
     if isinstance(error, pickle.UnpicklingError):
         reason = "it is damaged, or holds more than tensors, which is never run"
+    elif "TorchScript" in reason:  # as OpenAI publishes CLIP
+        reason = "it is a TorchScript program, which is never run: take the same weights as open_clip or timm has them"
     return BrokenCheckpoint(f"{path} ({path.stat().st_size} bytes) cannot be read as tensors: {reason}.")

@@ -113,7 +113,7 @@ def write_parts(folder: Path) -> Places:
     return Places(
         llama=llama,
         dinov2=folder / "dinov2.pth",
-        convnext=folder / "convnext.safetensors",
+        cnn=folder / "convnext.safetensors",
         sam=folder / "sam.pth",
     )
 

@@ -14,13 +14,19 @@ from transformers import Dinov2Config, Dinov2Model, SamConfig, SamMaskDecoderCon
 
 from earthgptx.model.configuration import EarthGPTXConfig
 from earthgptx.model.earthgptx import EarthGPTX
-from earthgptx.model.sizes import paper
-from earthgptx.model.weights.foreign import convnext, dinov2, llama, sam
+from earthgptx.model.sizes import paper, paper_rn50x16
+from earthgptx.model.weights.foreign import clip_resnet, convnext, dinov2, llama, sam
 from earthgptx.model.weights.foreign.key_map import Layout, Part, Size, part_of
 from earthgptx.model.weights.foreign.tensor_files import Stored, TensorFiles
 from tests.fixtures.make_foreign_goldens import NAMES
 
-PART_SIZES = {"DINOv2": Size(24, 1024), "SAM": Size(32, 1280), "ConvNeXt": Size(36, 1536), "Llama": Size(40, 5120)}
+PART_SIZES = {
+    "DINOv2": Size(24, 1024),
+    "SAM": Size(32, 1280),
+    "ConvNeXt": Size(36, 1536),
+    "CLIP ResNet": Size(40, 3072),
+    "Llama": Size(40, 5120),
+}
 
 
 class Described(TensorFiles):
@@ -33,9 +39,9 @@ class Described(TensorFiles):
 
 
 @functools.cache
-def wanted() -> dict[str, tuple[int, ...]]:
+def wanted(size: Callable[[], EarthGPTXConfig] = paper) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
-        return {name: tuple(value.shape) for name, value in EarthGPTX(paper()).state_dict().items()}
+        return {name: tuple(value.shape) for name, value in EarthGPTX(size()).state_dict().items()}
 
 
 def published(name: str) -> dict[str, list[int]]:
@@ -47,11 +53,17 @@ def layouts_of(part: str, config: EarthGPTXConfig) -> tuple[str, str, tuple[Layo
         return dinov2.TITLE, dinov2.PREFIX, dinov2.layouts(config.vision.vit)
     if part == "convnext":
         return convnext.TITLE, convnext.PREFIX, convnext.layouts(config.vision.cnn)
+    if part == "clip_resnet":
+        return clip_resnet.TITLE, clip_resnet.PREFIX, clip_resnet.layouts(config.vision.cnn)
     return sam.TITLE, sam.PREFIX, sam.layouts(config.pixels.sam_vision, config.pixels.sam_decoder)
 
 
+def size_of(part: str) -> Callable[[], EarthGPTXConfig]:
+    return paper_rn50x16 if part == "clip_resnet" else paper
+
+
 def matched(part: str, shapes: dict[str, list[int]]) -> Part:
-    title, prefix, layouts = layouts_of(part, paper())
+    title, prefix, layouts = layouts_of(part, size_of(part)())
     return part_of(title, prefix, [Described(shapes)], layouts)
 
 
@@ -62,12 +74,14 @@ def matched(part: str, shapes: dict[str, list[int]]) -> Part:
         ("sam", "sam_vit_h"),
         ("convnext", "open_clip convnext_large_d"),
         ("convnext", "timm convnext_large_mlp"),
+        ("clip_resnet", "open_clip RN50x16"),
+        ("clip_resnet", "timm resnet50x16_clip"),
     ],
 )
 def test_the_originals_fit(part: str, name: str):
     found = matched(part, published(name))
-    found.check(wanted(), PART_SIZES[found.title], "paper")
-    taken = {row.theirs for row in found.layout.rows}
+    found.check(wanted(size_of(part)), PART_SIZES[found.title], "paper")
+    taken = {name for row in found.layout.rows for name in row.names}
     assert len(taken) > 0.5 * len(published(name))
 
 
