@@ -6,7 +6,6 @@ import hashlib
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoTokenizer
 
@@ -18,6 +17,7 @@ from earthgptx.model.earthgptx import EarthGPTX
 from earthgptx.model.feature_store import FeatureStore
 from earthgptx.model.weights.assembly import assemble
 from earthgptx.model.weights.checkpoint import TRAINED, load_trained, read_configuration
+from earthgptx.model.weights.whole import open_whole
 from earthgptx.processing.processor import processor_for
 from earthgptx.processing.vocabulary import Vocabulary, byte_tokenizer
 
@@ -77,13 +77,9 @@ def _whole_model(folder: Path) -> tuple[EarthGPTX, Path | None]:
     has_tokenizer = (folder / "tokenizer.json").is_file()
     if not has_tokenizer and config.size_name != "tiny":
         raise BrokenCheckpoint(f"{folder} holds a model but no tokenizer.json.")
-    try:
-        model = EarthGPTX.from_pretrained(folder, config=config)
-    except (SafetensorError, OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise BrokenCheckpoint(f"The weights in {folder} cannot be read: {reason}") from error
+    model = open_whole(folder, config)
     model.vision.to(torch.bfloat16)
-    return model.eval(), folder if has_tokenizer else None
+    return model, folder if has_tokenizer else None
 
 
 def check_device(name: str) -> None:

@@ -17,10 +17,12 @@ from torch import Tensor
 from earthgptx.errors import BrokenCheckpoint
 from earthgptx.model.configuration import EarthGPTXConfig
 from earthgptx.model.earthgptx import EarthGPTX, stored_parameters
+from earthgptx.model.weights.foreign.tensor_files import ADAPTER, PICKLES, adapter_given, pickle_given
 
 TRAINED = "trained.safetensors"
 GROUP = 64  # weights that share a scale
 ATTENTION = "language.llama."
+FREQUENCIES = "pixels.positions."
 
 
 def save_trained(model: EarthGPTX, folder: Path, *, base: dict[str, Tensor] | None = None, bits: int = 8) -> Path:
@@ -40,7 +42,9 @@ def save_trained(model: EarthGPTX, folder: Path, *, base: dict[str, Tensor] | No
             codes, scales = quantise(value - base[name].float(), bits)
             tensors[name + ".codes"], tensors[name + ".scales"] = codes, scales
         else:
-            tensors[name] = value.to(torch.bfloat16).contiguous()
+            # SAM's frequencies are not trained: bf16 would move the phase of every position.
+            kept = torch.float32 if name.startswith(FREQUENCIES) else torch.bfloat16
+            tensors[name] = value.to(kept).contiguous()
     model.config.save_pretrained(folder)
     save_file(tensors, str(folder / TRAINED), metadata={"bits": str(bits), "group": str(GROUP)})
     return folder
@@ -58,7 +62,7 @@ def read_configuration(folder: Path, *, weights: str | None = TRAINED) -> EarthG
     """
     path = folder / "config.json"
     if not path.is_file() or (weights is not None and not (folder / weights).is_file()):
-        raise BrokenCheckpoint(f"{folder} is not a checkpoint: it needs config.json and {TRAINED}.")
+        raise _no_checkpoint(folder)
     try:
         loaded = json.loads(path.read_text())
         if not isinstance(loaded, dict) or loaded.get("model_type") != EarthGPTXConfig.model_type:
@@ -68,12 +72,27 @@ def read_configuration(folder: Path, *, weights: str | None = TRAINED) -> EarthG
         raise BrokenCheckpoint(f"{path} is not an EarthGPT-X configuration: {error}.") from error
 
 
+def _no_checkpoint(folder: Path) -> BrokenCheckpoint:
+    """The error for a folder that lacks a checkpoint's files: what it holds instead, where that can be told."""
+    if (folder / ADAPTER).is_file():
+        return adapter_given(folder)
+    pickles = sorted(path for path in folder.glob("*") if path.suffix in PICKLES)
+    if pickles:
+        return pickle_given(pickles[0])
+    return BrokenCheckpoint(f"{folder} is not a checkpoint: it needs config.json and {TRAINED}.")
+
+
 def load_trained(model: EarthGPTX, folder: Path) -> None:
     """Puts a checkpoint's weights into an assembled model, differences on top of what is there.
 
     Raises:
-        BrokenCheckpoint: a truncated file, or names and shapes that are not this model's.
+        BrokenCheckpoint: another size, a truncated file, or names and shapes that are not this model's.
     """
+    size = read_configuration(folder).size_name
+    if size != model.config.size_name:
+        raise BrokenCheckpoint(
+            f"{folder} is a checkpoint of the size {size!r}, but the model is {model.config.size_name!r}."
+        )
     wanted = stored_parameters(model)
     try:
         with safe_open(str(folder / TRAINED), framework="pt") as file:

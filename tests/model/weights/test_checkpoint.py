@@ -209,7 +209,7 @@ def test_a_model_of_another_width_is_refused_with_both_shapes(broken: Path):
 def test_nano_is_not_taken_for_tiny(broken: Path):
     with torch.device("meta"):
         model = EarthGPTX(nano())
-    with pytest.raises(BrokenCheckpoint, match="weights, this model has"):
+    with pytest.raises(BrokenCheckpoint, match="is a checkpoint of the size 'tiny', but the model is 'nano'"):
         load_trained(model, broken)
 
 

@@ -1,0 +1,80 @@
+"""A folder with all weights of a model, as `weights assemble`, a training run or `save_pretrained` write it, is opened.
+
+What is missing there, left over or of another shape is an error, where `from_pretrained` alone would draw it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from transformers.utils import logging
+
+from earthgptx.errors import BrokenCheckpoint
+from earthgptx.model.configuration import EarthGPTXConfig
+from earthgptx.model.earthgptx import EarthGPTX
+from earthgptx.model.weights.foreign.tensor_files import PICKLES, TensorFiles, files_of, pickle_given
+
+NAMED = 3  # names that a sentence spells out
+
+
+def open_whole(folder: Path, config: EarthGPTXConfig) -> EarthGPTX:
+    """The model in a folder, in the precision that its configuration states, in eval mode.
+
+    Several processes of a machine may open one folder: what is not changed stays mapped from its files.
+
+    Args:
+        folder: safetensors files, and the index of several.
+        config: of the model that is wanted.
+
+    Raises:
+        BrokenCheckpoint: a file is missing, cut short or a pickle, or names or shapes are not this model's.
+    """
+    files = files_of(folder, "the model")
+    for path in files:
+        if path.suffix in PICKLES:
+            raise pickle_given(path)
+    TensorFiles(files)  # whole, each name once
+    try:
+        with _quiet():
+            model, found = EarthGPTX.from_pretrained(
+                folder,
+                config=config,
+                local_files_only=True,
+                use_safetensors=True,
+                ignore_mismatched_sizes=True,  # they are told below, in one sentence
+                output_loading_info=True,
+            )
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise BrokenCheckpoint(f"The weights in {folder} cannot be read: {str(error).splitlines()[0]}") from error
+    _check(found, folder, config)
+    return model.eval()
+
+
+def _check(found: Mapping[str, Any], folder: Path, config: EarthGPTXConfig) -> None:
+    missing, left = sorted(found["missing_keys"]), sorted(found["unexpected_keys"])
+    if missing or left:
+        raise BrokenCheckpoint(
+            f"{folder} is no model of the size {config.size_name!r}: {len(missing)} tensors are missing and "
+            f"{len(left)} left over, first {', '.join((missing + left)[:NAMED])}."
+        )
+    if found["mismatched_keys"]:
+        name, stored, wanted = min(found["mismatched_keys"])
+        raise BrokenCheckpoint(
+            f"{folder} holds {name} of the shape {tuple(stored)}, but a model of the size {config.size_name!r} has "
+            f"{tuple(wanted)}."
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the table that transformers prints of what does not fit."""
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
