@@ -56,10 +56,15 @@ def ablate(
             complain(f"{what}: {done} of {total} rows are finished, {minutes:.1f} minutes.")
 
         run_study(loaded, out, rows=chosen, seeds=wanted, load_embed=load_minilm, on_row=tell)
-    table = to_markdown(loaded, results_of(loaded, out), shlex.join(["earthgptx", *sys.argv[1:]]))
+    table = to_markdown(loaded, results_of(loaded, out), _command())
     if not show:
         (out / "table.md").write_text(table, encoding="utf-8")
     typer.echo(table)
+
+
+def _command() -> str:
+    """What makes the results, whether it was just run or they are only shown."""
+    return shlex.join(["earthgptx", *(word for word in sys.argv[1:] if word != "--show")])
 
 
 def _seeds(text: str) -> tuple[int, ...]:

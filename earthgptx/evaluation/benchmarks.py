@@ -51,7 +51,7 @@ class Benchmark:
         max_new_tokens: where an answer is cut, given the most regions of any question of the run: of the set and not
             of a batch, so that batching changes no answer.
         num_beams: answers that the model follows at once to give the one that agrees most with all; 1 is greedy.
-        is_marked: whether regions are marked, so that there is a choice of marks.
+        is_marked: whether regions are marked (of `vqa` in some questions), so that there is a choice of marks.
         table: the published table whose rows belong beside it: a name of `published`; empty where there is none.
     """
 
@@ -188,6 +188,7 @@ BENCHMARKS: dict[str, Benchmark] = _table(
         pose=posing.short_answers,
         record=recording.with_text,
         max_new_tokens=lambda _: MAX_CAPTION_TOKENS,
+        is_marked=True,
     ),
 )
 

@@ -29,7 +29,7 @@ Out = Annotated[Path, typer.Option(help="Where the report goes; .md, .html and t
 Datasets = Annotated[
     list[str] | None, typer.Option(help="Ask about this data set instead of the benchmark's own; repeatable.")
 ]
-Seed = Annotated[int, typer.Option(help="Picks the point and free-form marks.")]
+Seed = Annotated[int, typer.Option(help="Picks point and free-form marks, and with --limit the images.")]
 Regions = Annotated[
     int,
     typer.Option(min=1, max=MAX_MARKS, help="Most regions marked in one question; 4 is what training mostly shows."),
@@ -47,6 +47,10 @@ Features = Annotated[
 ]
 Plate = Annotated[Path | None, typer.Option(help="Draw cases of every sensor, right and wrong ones, chosen by rule.")]
 Rescored = Annotated[Path | None, typer.Option(help="Score this file of predictions, any system's; no model is asked.")]
+Against = Annotated[
+    Path | None,
+    typer.Option(help="Compare with these predictions of another system on the same questions (paired bootstrap)."),
+]
 Questions = Annotated[
     Path | None, typer.Option(help="Write the questions to this file for another system; nobody is asked.")
 ]
@@ -70,6 +74,7 @@ def evaluate(
     features: Features = None,
     plate: Plate = None,
     rescore: Rescored = None,
+    against: Against = None,
     questions: Questions = None,
     fresh: Fresh = False,
     listing: Listing = False,
@@ -84,7 +89,7 @@ def evaluate(
     """
     if listing:
         return list_of_benchmarks()
-    places = runs.Places(out=out, plate=plate)
+    places = runs.Places(out=out, plate=plate, against=against)
     if rescore is not None:
         return runs.rescore(benchmark, rescore, places, data=data)
     if benchmark is None:

@@ -44,11 +44,17 @@ def truth_of(prediction: Prediction) -> str:
     return prediction.references[0] if prediction.references else ""
 
 
+def count_of(prediction: Prediction) -> int | None:
+    """The true number, where the one true answer is one."""
+    truth = clean_label(truth_of(prediction))
+    return int(truth) if truth.isdecimal() else None
+
+
 def is_right(prediction: Prediction) -> bool:
     """Whether a short answer is right: its number, its first word where that is yes or no, else all its words."""
-    truth, said = clean_label(truth_of(prediction)), clean_label(prediction.text)
-    if truth.isdecimal():
-        return counting.is_exact(counting.CountPair(prediction.text, int(truth)))
+    truth, said, number = clean_label(truth_of(prediction)), clean_label(prediction.text), count_of(prediction)
+    if number is not None:
+        return counting.is_exact(counting.CountPair(prediction.text, number))
     if truth in ("yes", "no"):
         return said.split()[:1] == [truth]
     return bool(said) and said == truth

@@ -1,6 +1,6 @@
 """The file that answers are kept in while a benchmark runs, so that a run that was stopped goes on where it was.
 
-It is a file of predictions (`predictions`): the settings, then one line a question in the order answered, then a
+It is a file of predictions (`prediction_files`): the settings, then one line a question in the order answered, then a
 closing mark. Each line is written and flushed before the next question is asked; not even `kill -9` loses more than
 the line it cut. Scores are always computed from what was written here.
 """
@@ -8,7 +8,6 @@ the line it cut. Scores are always computed from what was written here.
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import os
 from collections.abc import Mapping
@@ -16,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from earthgptx.errors import MalformedDataset
-from earthgptx.evaluation.predictions import FINISHED, Prediction, Settings, json_line
+from earthgptx.evaluation.prediction_files import FINISHED, Settings, json_line, numbered_objects, write_whole
+from earthgptx.evaluation.predictions import Prediction
 
 logger = logging.getLogger(__name__)
 
@@ -46,15 +45,16 @@ class Journal:
             path: the JSON Lines file; its folder is made if need be.
             settings: everything that changes an answer. Two runs with equal settings may be joined.
             fresh: never go on with what is there.
-            num_questions: how many answers make a whole run, for whoever reads the file; None leaves it out.
+            num_questions: how many answers make a whole run, for whoever reads the file; None leaves it out. It may
+                differ from the earlier run's, which a limit on the images does; the file then says the new number.
 
         Raises:
-            MalformedDataset: the file is there but a line of it is no JSON object.
+            MalformedPredictions: the file is there but a line of it is no JSON object.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        written = dict(settings)
+        head = {"settings": dict(settings)} | ({} if num_questions is None else {"questions": num_questions})
         if path.exists():
-            predictions = None if fresh else _unfinished(path, written)
+            predictions = None if fresh else _unfinished(path, head)
             if predictions is not None:
                 logger.warning("%d answers of an earlier, unfinished run are taken from %s", len(predictions), path)
                 return cls(path, path.open("a", encoding="utf-8"), predictions)
@@ -62,7 +62,7 @@ class Journal:
             os.replace(path, kept)
             logger.warning("the predictions of an earlier run were moved to %s", kept)
         journal = cls(path, path.open("w", encoding="utf-8"), {})
-        journal._write_line({"settings": written} | ({} if num_questions is None else {"questions": num_questions}))
+        journal._write_line(head)
         return journal
 
     def write(self, prediction: Prediction) -> None:
@@ -93,33 +93,23 @@ def _free_name(path: Path) -> Path:
     return next(kept for kept in map(path.with_suffix, names) if not kept.exists())
 
 
-def _unfinished(path: Path, settings: dict[str, str | int | float | None]) -> dict[str, Prediction] | None:
+def _unfinished(path: Path, head: Mapping[str, Any]) -> dict[str, Prediction] | None:
     """The predictions in a file of the same settings that has no end yet, else None.
 
-    A last line without its line break was cut off while it was written; it is removed from the file. A line that
-    lacks a field counts as never written.
+    A last line without its line break was cut off while it was written; it is removed from the file, and its first line
+    becomes `head`. A line that lacks a field counts as never written.
     """
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
-    records = [_parse_line(line, path, number) for number, line in enumerate(whole.splitlines(), start=1)]
-    if not records or records[0].get("settings") != settings or records[-1] == FINISHED:
+    records = list(numbered_objects(whole, path, "; use --fresh or another --out"))
+    if not records or records[0][1].get("settings") != head["settings"] or records[-1][1] == FINISHED:
         return None
     predictions = []
-    for number, record in enumerate(records[1:], start=2):
+    for number, record in records[1:]:
         try:
             predictions.append(Prediction.from_json(record))
         except (KeyError, IndexError, TypeError):
             logger.warning("Line %d of %s is not a whole answer; its question is asked again.", number, path)
-    if len(whole) < len(content):
-        os.truncate(path, len(whole))
+    if whole != content or records[0][1] != head:
+        write_whole(path, [json_line(head), whole.split(b"\n", 1)[1].decode("utf-8")])
     return {prediction.key: prediction for prediction in predictions}
-
-
-def _parse_line(line: bytes, path: Path, number: int) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise MalformedDataset(f"Line {number} of {path} is not JSON; use --fresh or another --out.") from error
-    if not isinstance(record, dict):
-        raise MalformedDataset(f"Line {number} of {path} is no prediction; use --fresh or another --out.")
-    return record

@@ -26,7 +26,7 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .6rem 0; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: left; }
-td.number { text-align: right; }
+.number { text-align: right; white-space: nowrap; }
 .confusion td { text-align: right; } .confusion th { font-weight: normal; }
 .confusion thead th { writing-mode: vertical-rl; transform: rotate(180deg); }
 .cases { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem; }
@@ -75,14 +75,21 @@ def to_html(
 
 
 def _table(table: Table) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in table.head)
+    numbers = [all(_is_number(row[place]) for row in table.rows) for place in range(len(table.head))]
+    head = "".join(
+        f"<th{' class=number' if is_number else ''}>{escape(name)}</th>"
+        for name, is_number in zip(table.head, numbers, strict=True)
+    )
     rows = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in table.rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _cell(text: str) -> str:
-    is_number = text.replace(" to ", "").replace(".", "").replace("-", "").isdecimal()
-    return f"<td{' class=number' if is_number else ''}>{escape(text.strip('*'))}</td>"
+    return f"<td{' class=number' if _is_number(text) else ''}>{escape(text.strip('*'))}</td>"
+
+
+def _is_number(text: str) -> bool:
+    return not text or text.replace(" to ", "").replace(".", "").replace("-", "").replace("+", "").isdecimal()
 
 
 def _confusion(confusion: Mapping[str, Mapping[str, int]]) -> str:

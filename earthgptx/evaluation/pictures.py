@@ -44,7 +44,8 @@ def case_picture(case: Case, data: Path) -> Image.Image | None:
     """The image of a case, at most `SIDE` pixels each way; None where its file is not below the folder."""
     one = case.prediction
     path = data / one.image
-    if not one.image or not path.is_file():
+    # A file of another system may name any path; what lies elsewhere is not put on a page that is handed on.
+    if not one.image or ".." in path.parts or not path.is_relative_to(data) or not path.is_file():
         return None
     try:
         scene = Scene.open(path, sensor=one.sensor)
@@ -172,9 +173,13 @@ def _masks(
 
 
 def _window(one: Prediction, width: int, height: int) -> Box:
-    """What of the image is shown: the marked regions and true masks in their surroundings, or all of it."""
+    """What of the image is shown: the marked regions and true masks in their surroundings, or all of it.
+
+    Where words said what to find, a wrong mask may lie anywhere, so that the answer's mask is in the picture, too.
+    """
     boxes = [region.mark.bounds() for region in one.regions if region.mark is not None]
     boxes += [region.true_mask.bounds() for region in one.regions if region.true_mask is not None]
+    boxes += [region.mask.bounds() for region in one.regions if region.mask is not None and region.mark is None]
     boxes = [box for box in boxes if box.x1 >= box.x0 and box.y1 >= box.y0]
     if not boxes:
         return Box(0, 0, width, height)

@@ -82,22 +82,28 @@ def grounded_captions(images: Sequence[LabelledImage], conditions: Conditions) -
 
 
 def short_answers(images: Sequence[LabelledImage], conditions: Conditions) -> list[PosedQuestion]:
-    """Whether, which, where and how many, as the labels decide: a few questions an image, drawn by the seed."""
+    """Whether, which, where and how many, as the labels decide: a few questions an image, drawn by the seed.
+
+    What is asked about marked regions is asked once with each kind of mark, everything else once.
+    """
+    kinds = conditions.kinds_of_marks
     questions: list[PosedQuestion] = []
     for image in images:
-        asked: dict[tuple[str, tuple[int, ...]], PosedQuestion] = {}
-        for place, sample in enumerate(_short_samples(image, conditions)):
-            objects = tuple(image.objects.index(region.object) for region in sample.regions if region.object)
-            question = PosedQuestion(
-                key=f"{image.id}:{place}",
-                image=image,
-                objects=objects,
-                marks=tuple(region.mark for region in sample.regions if region.object),
-                text=sample.turns[0].text,
-                marked_by=conditions.kinds_of_marks[0] if objects else "",
-                answers=(sample.turns[1].text,),
-            )
-            asked.setdefault((question.text, question.objects), question)
+        asked: dict[tuple[str, tuple[int, ...], str], PosedQuestion] = {}
+        for kind in kinds:
+            for place, sample in enumerate(_short_samples(image, conditions.seed, kind)):
+                objects = tuple(image.objects.index(region.object) for region in sample.regions if region.object)
+                key = f"{image.id}:{place}"
+                question = PosedQuestion(
+                    key=f"{key}:{kind}" if objects and len(kinds) > 1 else key,
+                    image=image,
+                    objects=objects,
+                    marks=tuple(region.mark for region in sample.regions if region.object),
+                    text=sample.turns[0].text,
+                    marked_by=kind if objects else "",
+                    answers=(sample.turns[1].text,),
+                )
+                asked.setdefault((question.text, question.objects, question.marked_by), question)
         questions.extend(asked.values())
     return questions
 
@@ -149,10 +155,9 @@ def _own_descriptions(image: LabelledImage) -> list[tuple[str, ...]]:
     return [tuple(sorted(text for text in own if shared[text.lower()] == 1)) for own in texts]
 
 
-def _short_samples(image: LabelledImage, conditions: Conditions) -> Iterator[Sample]:
-    marks = conditions.kinds_of_marks[0]
+def _short_samples(image: LabelledImage, seed: int, marks: str) -> Iterator[Sample]:
     for place, task in enumerate((*["vqa"] * SHORT_QUESTIONS, "count")):
-        rng = random.Random(f"{conditions.seed}/{image.id}/{place}")
-        sample = make_sample(image, task, rng, conditions.seed, marks=marks)
+        rng = random.Random(f"{seed}/{image.id}/{place}")
+        sample = make_sample(image, task, rng, seed, marks=marks)
         if sample is not None:
             yield sample

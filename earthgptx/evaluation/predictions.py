@@ -1,28 +1,19 @@
-"""What a system answered to each question of a benchmark, beside the truth, and the JSON Lines file of it.
+"""What a system answered to each question of a benchmark, beside the truth, and one JSON object of it.
 
-The file is the border between asking and scoring: `earthgptx evaluate` writes it, so may any other system, and
-scores come from nothing else. docs/evaluation.md describes it for people who write it with their own code. Nothing
-here knows a model or a data set.
+Predictions are the border between asking and scoring: `prediction_files` keeps them, and scores come from nothing
+else. docs/evaluation.md describes each member for people who write them with their own code. Nothing here knows a model
+or a data set.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
-from earthgptx.errors import EarthGPTXError, MalformedPredictions
-from earthgptx.evaluation.metrics.masks import Overlap, overlap
-from earthgptx.processing.answers import label_of, parse
+from earthgptx.evaluation.metrics.masks import Overlap
 from earthgptx.rasters import pack_runs
 from earthgptx.shapes import Mark, Mask, mark_from_json
-
-Settings = Mapping[str, str | int | float | None]
-FINISHED = {"finished": True}
-UNKNOWN = "unknown"
 
 Item = TypeVar("Item")
 
@@ -129,187 +120,6 @@ class Prediction:
             phrases=_phrases_from_json(record.get("phrases", ())),
             true_phrases=_phrases_from_json(record.get("true_phrases", ())),
         )
-
-
-@dataclass(frozen=True)
-class PredictionFile:
-    """A file of predictions, read.
-
-    Attributes:
-        predictions: in the order of the file.
-        settings: of the run that wrote it, as its first line has them; empty where it has none.
-        num_questions: how many answers a whole run has; None where the file does not say.
-        is_finished: whether the run that wrote it came to its end; None where the file does not say.
-    """
-
-    predictions: tuple[Prediction, ...]
-    settings: Settings = field(default_factory=dict)
-    num_questions: int | None = None
-    is_finished: bool | None = None
-
-
-def read_predictions(path: Path) -> PredictionFile:
-    """Reads a file of predictions, whoever wrote it.
-
-    Only ``key`` and what is scored must be there. A region without the member ``label`` gets what ``text`` says of
-    it in lines like ``<Region 1>: ship``. Overlaps of masks are measured here wherever the true mask is there, so
-    that no number is taken on trust. A last line that was cut off is left out.
-
-    Raises:
-        MalformedPredictions: there is no such file, or a line is not what docs/evaluation.md says.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise MalformedPredictions(f"The predictions {path} cannot be read: {error.strerror}.") from error
-    lines = content.splitlines()
-    if lines and not content.endswith(b"\n") and not _is_json(lines[-1]):
-        lines.pop()
-    header: Mapping[str, Any] = {}
-    is_finished = None
-    found: dict[str, Prediction] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        record = _object(line, path, number)
-        if number == 1 and "settings" in record:
-            header, is_finished = record, False
-        elif record == FINISHED:
-            is_finished = True
-        else:
-            prediction = _checked(record, path, number)
-            if prediction.key in found:
-                raise MalformedPredictions(f"Line {number} of {path} answers {prediction.key!r} a second time.")
-            found[prediction.key] = prediction
-    if not found:
-        raise MalformedPredictions(f"{path} holds {len(lines)} lines and 0 predictions.")
-    settings, num_questions = header.get("settings", {}), header.get("questions")
-    if not isinstance(settings, Mapping) or not isinstance(num_questions, int | None):
-        raise MalformedPredictions(f'Line 1 of {path}: "settings" must be an object and "questions" a number.')
-    return PredictionFile(tuple(found.values()), settings, num_questions, is_finished)
-
-
-def write_predictions(
-    path: Path, predictions: Sequence[Prediction], settings: Settings, *, num_questions: int | None = None
-) -> None:
-    """Writes a whole file at once; a reader never sees half of it.
-
-    Args:
-        path: its folder must exist.
-        predictions: in the order of the lines.
-        settings: whatever says how the answers came about; ``benchmark`` says what they answer.
-        num_questions: how many answers a whole run has; the number of predictions if None.
-    """
-    total = len(predictions) if num_questions is None else num_questions
-    head = json_line({"settings": dict(settings), "questions": total})
-    write_whole(path, [head, *(json_line(one.to_json()) for one in predictions), json_line(FINISHED)])
-
-
-def write_form(path: Path, predictions: Iterable[Prediction], settings: Settings) -> int:
-    """Writes questions as predictions that nobody has made yet: the form that another system fills in.
-
-    A line is as in `write_predictions`, without ``text`` and, in each region, without ``label``, ``confidence``
-    and ``mask``. Gives the number of questions.
-    """
-    lines = []
-    for one in predictions:
-        record = one.to_json()
-        del record["text"]
-        for region in record["regions"]:
-            for name in ("label", "confidence", "overlap"):
-                region.pop(name, None)
-        lines.append(json_line(record))
-    head = json_line({"settings": dict(settings), "questions": len(lines)})
-    write_whole(path, [head, *lines])
-    return len(lines)
-
-
-def write_whole(path: Path, lines: Iterable[str]) -> None:
-    """Writes a text file under another name and renames it when it is whole."""
-    unfinished = path.with_name(path.name + ".part")
-    with unfinished.open("w", encoding="utf-8") as stream:
-        stream.writelines(lines)
-    os.replace(unfinished, path)
-
-
-def json_line(record: Mapping[str, Any]) -> str:
-    """One line of a file of predictions, its line break included."""
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
-
-
-def _object(line: bytes, path: Path, number: int) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise MalformedPredictions(f"Line {number} of {path} is not JSON: {error}.") from error
-    if not isinstance(record, dict):
-        raise MalformedPredictions(f"Line {number} of {path} is a {type(record).__name__}, not an object.")
-    return record
-
-
-def _checked(record: Mapping[str, Any], path: Path, number: int) -> Prediction:
-    """A line from anywhere as a prediction, with the defaults of `read_predictions`."""
-    try:
-        whole = Prediction.from_json(_filled_in(record))
-        regions = tuple(map(_measured, whole.regions))
-        _check_types(whole)
-    except KeyError as error:
-        raise MalformedPredictions(f"Line {number} of {path} lacks the member {error}.") from error
-    except (TypeError, ValueError, AttributeError, EarthGPTXError) as error:
-        raise MalformedPredictions(f"Line {number} of {path} is no prediction: {error}") from error
-    return Prediction(**{**whole.__dict__, "regions": regions})
-
-
-def _check_types(prediction: Prediction) -> None:
-    texts = [prediction.key, prediction.dataset, prediction.sensor, prediction.text, *prediction.references]
-    for region in prediction.regions:
-        texts += [region.truth, *region.references]
-        numbers: tuple[Any, Any] = (region.index, region.confidence)
-        if not isinstance(numbers[0], int) or not isinstance(numbers[1], int | float):
-            raise TypeError(f"index and confidence are numbers, not {numbers[0]!r} and {numbers[1]!r}.")
-        if not region.truth.strip():
-            raise ValueError(f"the region of index {region.index} has no true class.")
-    for text in texts:
-        if not isinstance(text, str):
-            raise TypeError(f"{text!r} is no text.")
-    for phrase in (*prediction.phrases, *prediction.true_phrases):
-        if phrase.mask is not None:
-            phrase.mask.check_counts()
-
-
-def _filled_in(record: Mapping[str, Any]) -> dict[str, Any]:
-    said = record.get("text") or ""
-    written = {region.number: label_of(region.text) for region in parse(said).regions}
-    regions = []
-    for place, region in enumerate(record.get("regions", ()), start=1):
-        label = region["label"] if "label" in region else written.get(place)
-        if label is not None and not isinstance(label, str):
-            raise TypeError(f"the label {label!r} of region {place} is no text")
-        given = 1.0 if label else 0.0
-        defaults = {"index": place - 1, "truth": UNKNOWN, "confidence": given}
-        regions.append({**defaults, **region, "label": (label or "").strip() or None})
-    defaults = {"dataset": UNKNOWN, "sensor": UNKNOWN, "references": ()}
-    return {**defaults, **record, "text": said, "regions": regions}
-
-
-def _measured(region: RegionPrediction) -> RegionPrediction:
-    mask, truth = region.mask, region.true_mask
-    if mask is not None:
-        mask.check_counts()
-    if truth is None:
-        return region
-    if mask is not None and (mask.height, mask.width) != (truth.height, truth.width):
-        raise ValueError(f"a mask of {mask.width} x {mask.height} where the image is {truth.width} x {truth.height}.")
-    measured = overlap(None if mask is None else mask.to_array(), truth.to_array())
-    return RegionPrediction(**{**region.__dict__, "overlap": measured})
 
 
 def _region_to_json(region: RegionPrediction) -> dict[str, Any]:

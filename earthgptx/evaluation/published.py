@@ -1,7 +1,7 @@
 """Published numbers of the paper and its peers, and ours beside them.
 
-``published.csv`` holds the rows as printed in the paper's Tables II and III (EarthGPT-X, arXiv 2504.12795), with table
-and page, counted in the breaks of its text. Every row says what it was measured on, and so does ours: a reader must
+``published.csv`` holds the rows as printed in the paper's Tables II to V (EarthGPT-X, arXiv 2504.12795), with table and
+page, counted in the breaks of its text. Every row says what it was measured on, and so does ours: a reader must
 see where two rows do not compare. SPICE with another parser has a name of its own.
 """
 

@@ -39,6 +39,8 @@ class Scores:
         intervals: for everything together (``all``) and each kind of mark, the 95 % bootstrap interval of each name
             that has one; whole images are drawn.
         counts: images, questions, regions or captions, unanswered ones, answers of a run that was resumed.
+        differences: what this system has more than another on the questions that both answered, by the names that have
+            intervals, with the 95 % interval of the paired bootstrap; empty where none was named.
         notes: sentences on what was skipped and why.
     """
 
@@ -51,6 +53,7 @@ class Scores:
     variants: Mapping[str, Numbers] = field(default_factory=dict)
     intervals: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    differences: Mapping[str, Interval] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -95,6 +98,10 @@ class Report:
                 part: {name: [one.low, one.high] for name, one in names.items()}
                 for part, names in self.scores.intervals.items()
             },
+            "differences": {
+                name: {"value": one.value, "low": one.low, "high": one.high}
+                for name, one in self.scores.differences.items()
+            },
             "comparison": [row.to_json() for row in self.comparison],
             "counts": dict(self.scores.counts),
             "notes": list(self.scores.notes),
@@ -127,6 +134,8 @@ class Report:
         tables = [_table("part", parts)]
         if any(scores.intervals.values()):
             tables.append(_interval_table(scores.intervals))
+        if scores.differences:
+            tables.append(_difference_table(scores.differences))
         if scores.by_class:
             tables.append(_table("class", scores.by_class))
         if scores.variants:
@@ -177,6 +186,16 @@ def _interval_table(intervals: Mapping[str, Mapping[str, Interval]]) -> Table:
     return Table(title, ("part", *names), tuple(rows))
 
 
+def _difference_table(differences: Mapping[str, Interval]) -> Table:
+    rows = (
+        ("this less the other", *(_cell(name, one.value) for name, one in differences.items())),
+        ("95 % interval", *(f"{_cell(name, one.low)} to {_cell(name, one.high)}" for name, one in differences.items())),
+        ("told apart", *("yes" if one.excludes_zero else "no" for one in differences.values())),
+    )
+    title = "Beside another system on the same questions (paired bootstrap over images)"
+    return Table(title, ("", *differences), rows)
+
+
 def _comparison_table(rows: Sequence[ComparedRow]) -> Table:
     names = list(dict.fromkeys(name for row in rows for name in row.numbers))
     cells = []
@@ -191,11 +210,16 @@ def _markdown(table: Table) -> str:
     is_number = [all(_is_number(row[place]) for row in table.rows) for place in range(len(table.head))]
     is_number[0] = False
     lines = [
-        "| " + " | ".join(table.head) + " |",
+        _line(table.head),
         "|" + "".join("--:|" if right else "---|" for right in is_number),
-        *("| " + " | ".join(row) + " |" for row in table.rows),
+        *map(_line, table.rows),
     ]
     return "\n".join([*([table.title + ":", ""] if table.title else []), *lines])
+
+
+def _line(cells: Sequence[str]) -> str:
+    """A row of a table, whatever characters other systems' names hold."""
+    return "| " + " | ".join(" ".join(cell.replace("|", r"\|").split()) for cell in cells) + " |"
 
 
 def _is_number(cell: str) -> bool:

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -35,8 +35,10 @@ from earthgptx.evaluation.journal import Journal
 from earthgptx.evaluation.metrics.similarity import Embed
 from earthgptx.evaluation.minilm import load_minilm
 from earthgptx.evaluation.page import to_html
+from earthgptx.evaluation.pairs import differences
 from earthgptx.evaluation.pictures import plate
-from earthgptx.evaluation.predictions import Prediction, Settings, read_predictions, write_form, write_whole
+from earthgptx.evaluation.prediction_files import PredictionFile, Settings, read_predictions, write_form, write_whole
+from earthgptx.evaluation.predictions import Prediction
 from earthgptx.evaluation.published import ComparedRow, own_row, published
 from earthgptx.evaluation.questions import Answerer, Conditions
 from earthgptx.evaluation.report import Report, Scores
@@ -57,10 +59,12 @@ class Places:
     Attributes:
         out: the JSON report; the Markdown and the HTML report and the predictions lie beside it.
         plate: a picture of cases; None for none.
+        against: predictions of another system on the same questions, to be compared with; None for none.
     """
 
     out: Path
     plate: Path | None = None
+    against: Path | None = None
 
     def check(self) -> None:
         """Refuses places that would fail after hours of answers; makes their folders.
@@ -103,6 +107,7 @@ def ask_and_score(
     """
     places.check()
     _check_extra(benchmark)
+    against = _other_system(benchmark, places.against)
     started = time.monotonic()
     asked = benchmarks.pose(benchmark, conditions)  # before the model is loaded and earlier answers are moved away
     embed = _embedding(benchmark)  # a missing model should not show itself after the last question
@@ -112,7 +117,7 @@ def ask_and_score(
         "benchmark": benchmark.name,
         "data": str(conditions.data.resolve()),
         "split": conditions.split,
-        "marks": conditions.marks,
+        "marks": conditions.marks if benchmark.is_marked else "",
         **settings(),
         "seed": conditions.seed,
         "regions_per_question": conditions.regions_per_question,
@@ -124,6 +129,7 @@ def ask_and_score(
         predictions = _ask(benchmark, assistant, asked, journal, conditions)
         counts = benchmarks.counts(asked, journal)
         scores = score(benchmark.kind, predictions, embed, counts=counts, notes=asked.notes)
+        scores = _beside(benchmark, scores, predictions, against, embed)
         whole |= {
             "data": str(conditions.data),  # as it was typed: a report may be published, the machine's folders need not
             "batch_size": conditions.batch_size,
@@ -157,25 +163,15 @@ def rescore(name: str | None, file: Path, places: Places, *, data: Path | None) 
     if name is None and not isinstance(said, str):
         raise UnknownBenchmark(f"{file} does not say which benchmark it answers: name it before --rescore.")
     benchmark = benchmarks.find(str(name or said))
-    if isinstance(said, str) and benchmarks.find(said) != benchmark:
-        raise MalformedPredictions(f"{file} answers {said}, not {benchmark.name}.")
+    _check_benchmark(benchmark, found, file)
     places.check()
     if places.plate is not None and data is None:
         raise UnwritableReport(f"The plate {places.plate} needs the images: give their folder with --data.")
     _check_extra(benchmark)
-    notes = []
-    total = found.num_questions
-    if total is not None and total != len(found.predictions):
-        notes.append(f"The file holds {len(found.predictions)} of {total} answers; the others are not counted.")
-    elif found.is_finished is False:
-        notes.append("The run that wrote this file did not come to its end.")
-    scores = score(
-        benchmark.kind,
-        found.predictions,
-        _embedding(benchmark),
-        counts={"questions": len(found.predictions)},
-        notes=tuple(notes),
-    )
+    against, embed = _other_system(benchmark, places.against), _embedding(benchmark)
+    counts = {"questions": len(found.predictions)}
+    scores = score(benchmark.kind, found.predictions, embed, counts=counts, notes=_notes_on(found))
+    scores = _beside(benchmark, scores, found.predictions, against, embed)
     settings: dict[str, str | int | float | None] = {
         **found.settings,
         "rescored": file.name,
@@ -188,6 +184,51 @@ def rescore(name: str | None, file: Path, places: Places, *, data: Path | None) 
     return report
 
 
+def _check_benchmark(benchmark: Benchmark, found: PredictionFile, file: Path) -> None:
+    said = found.settings.get("benchmark")
+    if isinstance(said, str) and benchmarks.find(said) != benchmark:
+        raise MalformedPredictions(f"{file} answers {said}, not {benchmark.name}.")
+
+
+def _other_system(benchmark: Benchmark, file: Path | None) -> PredictionFile | None:
+    if file is None:
+        return None
+    found = read_predictions(file)
+    _check_benchmark(benchmark, found, file)
+    return found
+
+
+def _beside(
+    benchmark: Benchmark,
+    scores: Scores,
+    predictions: Sequence[Prediction],
+    other: PredictionFile | None,
+    embed: Embed | None,
+) -> Scores:
+    """The scores with their differences to another system's, if one was named."""
+    if other is None:
+        return scores
+    found, note = differences(benchmark.kind, predictions, other.predictions, embed)
+    return replace(scores, differences=found, notes=(*scores.notes, f"The other system: {_name_of(other)}. {note}"))
+
+
+def _name_of(other: PredictionFile) -> str:
+    return str(other.settings.get("model") or "not named")
+
+
+def _notes_on(found: PredictionFile) -> tuple[str, ...]:
+    """Sentences on what a file lacks, or has too much."""
+    held, total = len(found.predictions), found.num_questions
+    notes = ["The file's last line was cut off and is not counted."] if found.was_cut else []
+    if total is not None and held < total:
+        notes.append(f"The file holds {held} of {total} answers; the others are not counted.")
+    elif total is not None and held > total:
+        notes.append(f"The file holds {held} answers where {total} questions were asked last; all of them are counted.")
+    elif found.is_finished is False:
+        notes.append("The run that wrote this file did not come to its end.")
+    return tuple(notes)
+
+
 def write_questions(benchmark: Benchmark, conditions: Conditions, file: Path) -> str:
     """Writes a benchmark's questions and truths, for another system to fill in; says so in a sentence."""
     _check_place(file)
@@ -195,7 +236,7 @@ def write_questions(benchmark: Benchmark, conditions: Conditions, file: Path) ->
     settings: Settings = {
         "benchmark": benchmark.name,
         "split": conditions.split,
-        "marks": conditions.marks,
+        "marks": conditions.marks if benchmark.is_marked else "",
         "seed": conditions.seed,
         "regions_per_question": conditions.regions_per_question,
     }
@@ -224,7 +265,7 @@ def _write_plate(report: Report, rows: dict[str, list[Case]], path: Path, data: 
     who = report.settings.get("model") or "predictions"
     measure = next(case.measure for row in rows.values() for case in row)
     rule = f"wrong answers first, then as many right ones, both at evenly spaced quantiles of {measure}"
-    picture = plate(rows, data, f"{report.benchmark}, {who}. {rule}. Filled: predicted mask; white line: true one.")
+    picture = plate(rows, data, f"{report.benchmark}, {who}: {rule}. Filled: predicted mask; white line: true one.")
     if picture is None:
         raise UnwritableReport(f"The plate {path} cannot be drawn: {data} holds none of the predictions' images.")
     picture.save(path)

@@ -14,8 +14,8 @@ import numpy as np
 
 from earthgptx.evaluation.items import grouped, image_of, label_pairs, overlaps
 from earthgptx.evaluation.metrics import labels, masks
-from earthgptx.evaluation.metrics.bootstrap import CorpusScore, mean_of, ratio_of
-from earthgptx.evaluation.metrics.labels import LabelPair
+from earthgptx.evaluation.metrics.bootstrap import CorpusScore, class_mean_of, mean_of, ratio_of
+from earthgptx.evaluation.metrics.labels import LabelPair, clean_label
 from earthgptx.evaluation.metrics.similarity import Embed, mean_semantic_similarity, semantic_similarities
 from earthgptx.evaluation.predictions import Prediction, RegionPrediction
 
@@ -115,7 +115,7 @@ class ClassScorer(Plain):
                 "s_iou": 100 * labels.mean_semantic_iou(part),
                 "regions": len(part),
             }
-            for name, part in grouped(self._pairs, lambda pair: pair.truth).items()
+            for name, part in grouped(self._pairs, lambda pair: clean_label(pair.truth)).items()
         }
 
     def confusion(self) -> Mapping[str, Mapping[str, int]]:
@@ -155,7 +155,7 @@ class MaskScorer(Plain):
         """LISA's ``ciou`` and ``giou``, ``miou`` over classes, ``pr_50`` to ``pr_90``, and ``acc_50`` of boxes."""
         regions = self._scored(part)
         measured = overlaps(regions)
-        by_class = grouped(regions, lambda region: region.truth)
+        by_class = grouped(regions, _class_of)
         scores = {
             "ciou": masks.cumulative_iou(measured),
             "giou": masks.mean_iou(measured),
@@ -165,11 +165,13 @@ class MaskScorer(Plain):
         return scores | ({"acc_50": masks.box_accuracy(_box_ious(regions))} if self._with_boxes else {})
 
     def corpus_scores(self) -> Mapping[str, CorpusScore]:
-        """Over regions; mIoU, whose classes come and go with what is drawn, is left out."""
+        """Over regions; in mIoU a class that is not drawn has no say."""
         measured = overlaps(self._regions)
+        shared, covered = [one.intersection for one in measured], [one.union for one in measured]
         scores = {
-            "ciou": ratio_of([one.intersection for one in measured], [one.union for one in measured]),
+            "ciou": ratio_of(shared, covered),
             "giou": mean_of([one.iou for one in measured]),
+            "miou": class_mean_of(shared, covered, [_class_of(region) for region in self._regions]),
         }
         scores |= {
             f"pr_{t * 100:.0f}": mean_of([float(one.iou >= t) for one in measured]) for t in masks.PRECISION_THRESHOLDS
@@ -190,7 +192,7 @@ class MaskScorer(Plain):
                 "giou": masks.mean_iou(overlaps(part)),
                 "regions": len(part),
             }
-            for name, part in grouped(self._regions, lambda region: region.truth).items()
+            for name, part in grouped(self._regions, _class_of).items()
         }
 
     def counts(self) -> Mapping[str, int]:
@@ -205,6 +207,10 @@ class MaskScorer(Plain):
     def _scored(self, part: Sequence[Prediction]) -> list[RegionPrediction]:
         regions = [region for one in part for region in one.regions if region.overlap is not None]
         return [region for region in regions if region.true_mask] if self._with_boxes else regions
+
+
+def _class_of(region: RegionPrediction) -> str:
+    return clean_label(region.truth)
 
 
 def _box_ious(regions: Sequence[RegionPrediction]) -> list[float]:

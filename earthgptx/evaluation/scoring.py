@@ -105,9 +105,7 @@ def score(
         MalformedPredictions: no prediction holds a truth of this kind; there is nothing to be right about.
     """
     known = KINDS[kind]
-    scored = [one for one in predictions if known.has_item(one)]
-    if not scored:
-        raise MalformedPredictions(f"None of the {len(predictions)} predictions holds a {known.item}.")
+    scored = _scored(known, predictions)
     if len(scored) < len(predictions):
         notes = (*notes, f"{len(predictions) - len(scored)} predictions hold no {known.item} and are not counted.")
     remembering = remembered(embed) if embed is not None else _no_embedding
@@ -133,6 +131,23 @@ def score(
         counts={**(counts or {}), **scorer.counts()},
         notes=(*notes, *scorer.notes()),
     )
+
+
+def scorer_of(kind: str, predictions: Sequence[Prediction], embed: Embed | None = None) -> Scorer:
+    """The scorer of a kind over all predictions that hold a truth of it.
+
+    Raises:
+        MalformedPredictions: none does.
+    """
+    known = KINDS[kind]
+    return known.scorer(_scored(known, predictions), remembered(embed) if embed is not None else _no_embedding)
+
+
+def _scored(known: Kind, predictions: Sequence[Prediction]) -> list[Prediction]:
+    scored = [one for one in predictions if known.has_item(one)]
+    if not scored:
+        raise MalformedPredictions(f"None of the {len(predictions)} predictions holds a {known.item}.")
+    return scored
 
 
 def remembered(embed: Embed) -> Embed:

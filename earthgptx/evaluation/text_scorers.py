@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from earthgptx.evaluation.items import grouped, image_of, is_right, truth_of
+from earthgptx.evaluation.items import count_of, grouped, image_of, is_right, truth_of
 from earthgptx.evaluation.metrics import counting, grounded, labels
-from earthgptx.evaluation.metrics.bootstrap import CorpusScore, mean_of
+from earthgptx.evaluation.metrics.bootstrap import CorpusScore, mean_of, ratio_of
 from earthgptx.evaluation.metrics.caption_measures import measure
-from earthgptx.evaluation.metrics.labels import LabelPair
+from earthgptx.evaluation.metrics.labels import LabelPair, clean_label
 from earthgptx.evaluation.metrics.similarity import Embed
 from earthgptx.evaluation.predictions import Prediction
 from earthgptx.evaluation.scorers import Numbers, Plain
@@ -72,14 +72,23 @@ class AnswerScorer(Plain):
     def numbers(self, part: Sequence[Prediction]) -> Numbers:
         """``accuracy`` in percent; of questions how many also ``count_error``, the mean of |said - true| in objects."""
         scores = {"accuracy": 100 * sum(map(is_right, part)) / len(part)}
-        counted = [counting.CountPair(one.text, int(truth_of(one))) for one in part if truth_of(one).isdecimal()]
-        if counted and not self._are_classes:
+        counted = [pair for pair in self._counted(part) if pair is not None]
+        if counted:
             scores["count_error"] = counting.counting_scores(counted).mean_absolute_error
         return scores
 
     def corpus_scores(self) -> Mapping[str, CorpusScore]:
-        """The mean over questions."""
-        return {"accuracy": mean_of([100.0 * is_right(one) for one in self._predictions])}
+        """The mean over questions, and over those of how many."""
+        scores = {"accuracy": mean_of([100.0 * is_right(one) for one in self._predictions])}
+        pairs = self._counted(self._predictions)
+        if any(pairs):
+            errors = [counting.count_errors([pair])[0] if pair else 0 for pair in pairs]
+            num_counted = sum(pair is not None for pair in pairs)
+            # A draw without a question of how many says nothing of them.
+            scores["count_error"] = ratio_of(
+                errors, [pair is not None for pair in pairs], of_nothing=sum(errors) / num_counted
+            )
+        return scores
 
     def images(self) -> list[str]:
         """One item a question."""
@@ -96,8 +105,18 @@ class AnswerScorer(Plain):
         return labels.confusion(pairs) if self._are_classes else {}
 
     def counts(self) -> Mapping[str, int]:
-        """Questions without a word of answer."""
-        return {"unanswered": sum(not one.text for one in self._predictions)}
+        """Questions without a word of answer, and questions of how many without a number in theirs."""
+        pairs = [pair for pair in self._counted(self._predictions) if pair is not None]
+        counts = {"unanswered": sum(not one.text for one in self._predictions)}
+        return counts | ({"without_a_number": counting.counting_scores(pairs).num_without_number} if pairs else {})
+
+    def _counted(self, part: Sequence[Prediction]) -> list[counting.CountPair | None]:
+        """Answers to how many beside the true number, None for every other question."""
+        numbers = [None if self._are_classes else count_of(one) for one in part]
+        return [
+            None if number is None else counting.CountPair(one.text, number)
+            for one, number in zip(part, numbers, strict=True)
+        ]
 
 
 class GroundedScorer(Plain):
@@ -136,9 +155,9 @@ class GroundedScorer(Plain):
 
 
 def _kind_of_answer(prediction: Prediction) -> str:
-    truth = truth_of(prediction).lower()
-    if truth.isdecimal():
+    if count_of(prediction) is not None:
         return "how many"
+    truth = clean_label(truth_of(prediction))
     return "yes or no" if truth in ("yes", "no") else "which or where"
 
 

@@ -78,7 +78,8 @@ def test_the_command_writes_the_report_and_shows_the_table(
     assert "| **all** |" in result.output
     settings = report["settings"]
     assert settings["checkpoint_sha256"] == checkpoint_hash(checkpoint)
-    assert (settings["split"], settings["marks"], settings["seed"]) == ("val", "box", 0)
+    marks = "" if benchmark == "captioning" else "box"
+    assert (settings["split"], settings["marks"], settings["seed"]) == ("val", marks, 0)
     assert {"command", "git_commit", "machine", "model", "seconds"} <= set(settings)
     lines = (tmp_path / "reports" / "report.predictions.jsonl").read_text().splitlines()
     assert len(lines) == report["counts"]["questions"] + 2

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from earthgptx.errors import MalformedDataset
+from earthgptx.errors import MalformedPredictions
 from earthgptx.evaluation.journal import Journal
-from earthgptx.evaluation.predictions import Prediction, read_predictions
+from earthgptx.evaluation.prediction_files import read_predictions
+from earthgptx.evaluation.predictions import Prediction
 
 SETTINGS = {"model": "tiny", "seed": 0}
 
@@ -122,7 +123,7 @@ def test_a_file_without_settings_starts_anew(tmp_path: Path, content: bytes):
 def test_a_foreign_file_is_refused(tmp_path: Path, line: str):
     path = tmp_path / "answers.jsonl"
     path.write_text(line + "\n")
-    with pytest.raises(MalformedDataset, match="Line 1"):
+    with pytest.raises(MalformedPredictions, match="Line 1"):
         Journal.open(path, SETTINGS)
     assert path.read_text() == line + "\n"
 
@@ -138,3 +139,17 @@ def test_the_journal_is_a_file_of_predictions(tmp_path: Path):
         assert journal.num_resumed == 1
         journal.finish()
     assert read_predictions(path).is_finished
+
+
+def test_a_run_with_another_limit_says_its_own_number(tmp_path: Path):
+    path = tmp_path / "answers.jsonl"
+    with Journal.open(path, SETTINGS, num_questions=1) as journal:
+        journal.write(prediction("a"))
+    with path.open("a") as stream:
+        stream.write('{"key": "cut o')
+    with Journal.open(path, SETTINGS, num_questions=2) as journal:
+        journal.write(prediction("b"))
+        journal.finish()
+    found = read_predictions(path)
+    assert (found.num_questions, found.is_finished) == (2, True)
+    assert [one.key for one in found.predictions] == ["a", "b"]

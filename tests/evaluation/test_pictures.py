@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,23 @@ def test_an_image_that_is_not_there_has_no_picture(data: Path):
     assert case_picture(case, data / "elsewhere") is None
     (data / "ssdd" / "a.png").write_bytes(b"no picture")
     assert case_picture(case, data) is None
+
+
+def test_only_images_below_the_folder_are_drawn(data: Path):
+    inner = data / "inner"
+    inner.mkdir()
+    for image in ("../ssdd/a.png", str(data / "ssdd" / "a.png")):
+        (case,) = judge("classes", [replace(prediction(), image=image)])
+        assert case_picture(case, inner) is None
+
+
+def test_a_wrong_mask_far_from_the_true_one_is_in_the_picture():
+    big = np.full((1000, 1000, 3), 90, dtype=np.uint8)
+    here, there = np.zeros((2, 1000, 1000), dtype=bool)
+    here[0:10, 0:10], there[900:990, 900:990] = True, True
+    region = RegionPrediction(0, "ship", None, 0.9, mask=Mask.from_array(there), true_mask=Mask.from_array(here))
+    picture = np.asarray(draw(Prediction("a", "d", "sar", "", (region,)), big))
+    assert (picture[-60:, -60:] != 90).any(axis=-1).mean() > 0.3
 
 
 def test_words_say_what_is_right_and_what_is_true():

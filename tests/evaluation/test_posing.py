@@ -105,6 +105,30 @@ def test_each_kind_of_mark_has_its_row(data: Path):
     assert set(scores.intervals) == {"all", "box", "freeform", "point"}
 
 
+def test_masks_and_counts_have_intervals(data: Path):
+    for name, metrics in (("grounding", {"ciou", "giou", "miou", "pr_50"}), ("vqa", {"accuracy", "count_error"})):
+        benchmark, conditions = BENCHMARKS[name], Conditions(data=data)
+        asked = benchmarks.pose(benchmark, conditions)
+        blanks = [benchmarks.blank(benchmark, question, conditions) for question in asked.questions]
+        scores = score(benchmark.kind, [truthful(one) if n % 2 else one for n, one in enumerate(blanks)], one_hot)
+        assert metrics <= set(scores.intervals["all"])
+        for metric, found in scores.intervals["all"].items():
+            assert found.value == pytest.approx(scores.metrics[metric]), metric
+            assert found.low <= found.value <= found.high, metric
+
+
+def test_short_questions_about_marks_are_asked_with_each_kind(data: Path):
+    asked = {
+        marks: benchmarks.pose(BENCHMARKS["vqa"], Conditions(data=data, marks=marks)).questions
+        for marks in ("box", "all")
+    }
+    marked = {name: [one for one in some if one.marks] for name, some in asked.items()}
+    assert marked["box"]
+    assert len(marked["all"]) == 3 * len(marked["box"])
+    assert len(asked["all"]) - len(asked["box"]) == 2 * len(marked["box"])
+    assert {one.marked_by for one in asked["all"]} == {"", "box", "point", "freeform"}
+
+
 def test_words_refer_to_one_object(tmp_path: Path):
     fabricate_coco(tmp_path / "ssdd", "val", ["ship"], [["ship"], ["ship", "ship", "ship"]])
     conditions = Conditions(data=tmp_path)

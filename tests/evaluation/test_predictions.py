@@ -10,13 +10,11 @@ from hypothesis import strategies as st
 
 from earthgptx.errors import MalformedPredictions
 from earthgptx.evaluation.metrics.masks import Overlap
+from earthgptx.evaluation.prediction_files import read_predictions, write_form, write_predictions
 from earthgptx.evaluation.predictions import (
     PhraseMask,
     Prediction,
     RegionPrediction,
-    read_predictions,
-    write_form,
-    write_predictions,
 )
 from earthgptx.shapes import Box, Mask, Point
 
@@ -110,6 +108,8 @@ def test_run_lengths_may_be_numbers(tmp_path: Path):
 
 
 MASK_OF_5 = {"size": [2, 2], "counts": [1, 4]}
+PHRASE = {"phrase": "a ship", "mask": {"size": [2, 2], "counts": [1, 3]}}
+WIDE_PHRASE = {"phrase": "a ship", "mask": {"size": [2, 3], "counts": [1, 5]}}
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,19 @@ MASK_OF_5 = {"size": [2, 2], "counts": [1, 4]}
         ('{"key": "b", "references": [3]}', "3 is no text"),
         (json.dumps({"key": "b", "regions": [{"truth": "ship", "mask": MASK_OF_5}]}), "cover 5 pixels"),
         (json.dumps({"key": "b", "phrases": [{"phrase": "a ship", "mask": MASK_OF_5}]}), "cover 5 pixels"),
+        ('{"key": "b", "references": "a port"}', '"references" is a str, not a list'),
+        ('{"key": "b", "regions": [{"truth": "ship", "references": "a ship"}]}', '"references" is a str'),
+        ('{"key": "b", "regions": [{"truth": "..."}]}', "has no true class, but '...'"),
+        ('{"key": "b", "regions": [{"truth": "ship", "overlap": [1]}]}', "Line 2 .* is no prediction"),
+        ('{"key": "b", "regions": [{"truth": "ship", "overlap": [9, 3]}]}', "9 pixels where 3 are covered"),
+        ('{"key": "b", "regions": [{"truth": "ship", "overlap": ["a", 3]}]}', "overlap is a number, not 'a'"),
+        ('{"key": "b", "regions": [{"truth": "ship", "confidence": NaN}]}', "confidence is a number, not nan"),
+        ('{"key": "b", "phrases": [{"phrase": "a ship", "mask": null, "confidence": "high"}]}', "not 'high'"),
+        ('{"key": "b", "phrases": [{"phrase": 3}]}', "3 is no text"),
+        ('{"key": "b", "image": 3}', "3 is no text"),
+        ('{"key": "b", "text": "a \\ud800 ship"}', "holds half a character"),
+        ('{"key": "b", "size": [1e999, 3]}', "Line 2 .* is no prediction"),
+        (json.dumps({"key": "b", "phrases": [PHRASE], "true_phrases": [WIDE_PHRASE]}), "2 x 2 and 3 x 2"),
     ],
 )
 def test_what_is_no_prediction_is_refused(tmp_path: Path, line: str, sentence: str):
@@ -141,3 +154,18 @@ def test_a_file_without_predictions_is_refused(tmp_path: Path, content: str | No
         path.write_text(content)
     with pytest.raises(MalformedPredictions, match=r"0 predictions|cannot be read"):
         read_predictions(path)
+
+
+def test_a_last_line_that_was_cut_off_is_left_out_and_told(tmp_path: Path):
+    path = tmp_path / "answers.jsonl"
+    for end, was_cut in (("", False), ("\n", False), ('\n{"key": "b", "te', True), ('\n{"key": "b\xc3', True)):
+        path.write_bytes(b'{"key": "a"}' + end.encode("latin-1"))
+        found = read_predictions(path)
+        assert ([one.key for one in found.predictions], found.was_cut) == (["a"], was_cut)
+
+
+def test_a_mark_of_byte_order_and_other_line_breaks_are_read(tmp_path: Path):
+    path = tmp_path / "answers.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"settings": {"benchmark": "roc"}}\r\n{"key": "a"}\r\n\r\n')
+    found = read_predictions(path)
+    assert (found.settings, [one.key for one in found.predictions]) == ({"benchmark": "roc"}, ["a"])

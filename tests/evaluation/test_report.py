@@ -42,6 +42,12 @@ def test_the_table_shows_all_parts_and_the_mistakes():
     assert {line.count("|") for line in tables[:5]} == {5}
 
 
+def test_odd_names_do_not_break_a_table():
+    scores = Scores({"ss": 1.0}, {}, {}, by_class={"a|b\nc": {"accuracy": 1.0}})
+    text = Report(benchmark="roc", scores=scores, settings={}).to_markdown()
+    assert r"| a\|b c | 1.00 |" in text
+
+
 def test_fractions_are_shown_with_four_digits():
     scores = Scores(metrics={"ciou": 0.75432}, by_sensor={}, by_dataset={})
     text = Report(benchmark="grounding", scores=scores, settings={}).to_markdown()

@@ -27,13 +27,13 @@ def embedding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "load_minilm", lambda: one_hot)
 
 
-def answered(name: str, data: Path, path: Path) -> Path:
-    """A finished run's predictions."""
+def answered(name: str, data: Path, path: Path, **spoiled: object) -> Path:
+    """A finished run's predictions; `FakeAssistant` says how they may be spoiled."""
     conditions, benchmark = Conditions(data=data), benchmarks.find(name)
     asked = benchmarks.pose(benchmark, conditions)
     settings = {"benchmark": benchmark.name, "model": "fake", "data": "/somewhere"}
     with Journal.open(path, settings, num_questions=len(asked.questions)) as journal:
-        benchmarks.ask(benchmark, FakeAssistant(conditions), asked, journal, conditions)
+        benchmarks.ask(benchmark, FakeAssistant(conditions, **spoiled), asked, journal, conditions)
         journal.finish()
     return path
 
@@ -99,9 +99,50 @@ def test_answers_that_are_missing_are_told(data: Path, tmp_path: Path):
     file.write_text("".join(lines[:-2]))
     report = command.evaluate(rescore=file, out=tmp_path / "r.json")
     assert f"The file holds {len(lines) - 3} of {len(lines) - 2} answers" in report.scores.notes[0]
+    extra = lines[-2].replace('"key":"', '"key":"extra ', 1)
+    file.write_text("".join([*lines[:-1], extra]) + lines[-1][:5])
+    report = command.evaluate(rescore=file, out=tmp_path / "r.json")
+    assert "last line was cut off" in report.scores.notes[0]
+    assert f"holds {len(lines) - 1} answers where {len(lines) - 2} questions" in report.scores.notes[1]
     file.write_text("".join(lines[:-1]))
     report = command.evaluate(rescore=file, out=tmp_path / "r.json")
     assert "did not come to its end" in report.scores.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "spoiled", "metric"),
+    [("roc", {"label": lambda truth: "car"}, "accuracy"), ("grounding", {"shift": 3}, "miou")],
+)
+def test_two_systems_are_compared_on_the_same_draws(
+    data: Path, tmp_path: Path, name: str, spoiled: dict[str, object], metric: str
+):
+    good = answered(name, data, tmp_path / "good.jsonl")
+    bad = answered(name, data, tmp_path / "bad.jsonl", **spoiled)
+    report = command.evaluate(rescore=good, against=bad, out=tmp_path / "r.json")
+    found = report.scores.differences[metric]
+    other = command.evaluate(rescore=bad, out=tmp_path / "b.json")
+    assert found.value == pytest.approx(report.scores.metrics[metric] - other.scores.metrics[metric])
+    assert 0 < found.low <= found.high
+    assert set(report.scores.differences) == set(report.scores.intervals["all"])
+    assert "The other system: fake. Compared on" in report.to_markdown()
+    assert "Beside another system" in (tmp_path / "r.html").read_text()
+    assert json.loads((tmp_path / "r.json").read_text())["differences"][metric]["value"] == pytest.approx(found.value)
+    same = command.evaluate(rescore=good, against=good, out=tmp_path / "r.json").scores.differences[metric]
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+
+
+def test_what_cannot_be_compared_is_refused(data: Path, tmp_path: Path):
+    roc, masks = (answered(name, data, tmp_path / f"{name}.jsonl") for name in ("roc", "grounding"))
+    with pytest.raises(MalformedPredictions, match="answers grounding, not roc"):
+        command.evaluate(rescore=roc, against=masks, out=tmp_path / "r.json")
+    other = tmp_path / "other.jsonl"
+    for old, new, sentence in (
+        ('"key":"', '"key":"x', "None of the"),
+        ('"truth":"ship"', '"truth":"port"', "other truths of the question"),
+    ):
+        other.write_text(roc.read_text().replace(old, new))
+        with pytest.raises(MalformedPredictions, match=sentence):
+            command.evaluate(rescore=roc, against=other, out=tmp_path / "r.json")
 
 
 def test_what_the_file_answers_must_be_known(data: Path, tmp_path: Path):

@@ -23,7 +23,8 @@ from earthgptx.evaluation.ablation import measures
 from earthgptx.evaluation.ablation.measures import Asked, Measured
 from earthgptx.evaluation.ablation.study import Questions, Row, Study
 from earthgptx.evaluation.metrics.similarity import Embed
-from earthgptx.evaluation.predictions import Prediction, write_predictions
+from earthgptx.evaluation.prediction_files import write_predictions
+from earthgptx.evaluation.predictions import Prediction
 from earthgptx.inference.assistant import Assistant
 from earthgptx.inference.generation import Generator
 from earthgptx.model.feature_store import FeatureStore
@@ -82,8 +83,8 @@ def run_study(
         on_row: told as rows begin.
     """
     wanted = [(row, seed) for seed in seeds for row in rows]
-    finished = {entry["fingerprint"] for entry in read_results(out) if "measures" in entry}
-    left = [(row, seed) for row, seed in wanted if study.fingerprint(row, seed) not in finished]
+    finished = results_of(study, out)
+    left = [(row, seed) for row, seed in wanted if seed not in {entry["seed"] for entry in finished[row.name]}]
     if left:
         exam, embed = Exam.of(Path(study.base.data), study.questions), load_embed()
         for place, (row, seed) in enumerate(left, start=len(wanted) - len(left)):
@@ -107,11 +108,11 @@ def read_results(out: Path) -> list[dict[str, Any]]:
 
 def results_of(study: Study, out: Path) -> dict[str, list[dict[str, Any]]]:
     """The newest result of each seed of each row, by row; only of the study as it is now."""
-    newest = {(entry["row"], entry["seed"]): entry for entry in read_results(out)}
+    newest = {(entry["row"], entry["seed"]): entry for entry in read_results(out) if "measures" in entry}
     found: dict[str, list[dict[str, Any]]] = {row.name: [] for row in study.rows}
     rows = {row.name: row for row in study.rows}
     for (name, seed), entry in sorted(newest.items()):
-        if name in rows and "measures" in entry and entry["fingerprint"] == study.fingerprint(rows[name], seed):
+        if name in rows and study.is_of(entry, rows[name], seed):
             found[name].append(entry)
     return found
 
@@ -148,7 +149,7 @@ def _run_row(study: Study, row: Row, seed: int, out: Path, exam: Exam, embed: Em
     for recipe in recipes:  # states are large and a finished row needs none
         folder = Path(recipe.runs) / recipe.name
         for state in folder.glob("state-*"):
-            state.unlink()
+            shutil.rmtree(state)
         shutil.rmtree(folder / "model", ignore_errors=True)
     return result
 
@@ -196,7 +197,7 @@ def _measure(
 def _seconds_of_steps(recipes: Sequence[TrainingRecipe]) -> float:
     """What the steps alone took, without loading and saving."""
     journals = [Path(recipe.runs) / recipe.name / "losses.jsonl" for recipe in recipes]
-    return sum(json.loads(line)["seconds"] for journal in journals for line in journal.read_text().splitlines())
+    return sum(float(json.loads(line)["seconds"]) for journal in journals for line in journal.read_text().splitlines())
 
 
 def _append(path: Path, entry: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,22 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Contrast:
+    """What one row has more than another, seed by seed.
+
+    Attributes:
+        words: what the difference shows.
+        first, second: names of rows; the second is taken from the first.
+        sensor: whose regions are compared; all if empty.
+    """
+
+    words: str
+    first: str
+    second: str
+    sensor: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """Rows beside one another.
 
@@ -57,11 +73,19 @@ class Table:
         title: of the table.
         rows: the name of each row and what it is called here, in order.
         note: sentences below the table.
+        by_sensor: whether accuracies are also shown for each sensor.
+        published: the table of the paper that it repeats, a name of `evaluation.published`; empty where there is none.
+        counterparts: the system of the published table that each of some rows stands for, by the row's name.
+        contrasts: differences of rows, in a table of their own below it.
     """
 
     title: str
     rows: tuple[tuple[str, str], ...]
     note: str = ""
+    by_sensor: bool = False
+    published: str = ""
+    counterparts: Mapping[str, str] = field(default_factory=dict)
+    contrasts: tuple[Contrast, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +139,9 @@ class Study:
             if names.count(name) > 1:
                 raise MalformedRecipe(f"The study {self.name} has {names.count(name)} rows named {name!r}.")
         for table in self.tables:
-            for name, _ in table.rows:
+            shown = [name for name, _ in table.rows]
+            shown += [name for contrast in table.contrasts for name in (contrast.first, contrast.second)]
+            for name in shown:
                 if name not in names:
                     raise MalformedRecipe(f"The table {table.title!r} shows a row {name!r} that is not in the study.")
         known = {f.name for f in fields(TrainingRecipe)}
@@ -138,15 +164,36 @@ class Study:
             made.append(replace(self.base, **(steps | dict(stage.changes) | places)))
         return tuple(made)
 
-    def fingerprint(self, row: Row, seed: int) -> str:
-        """What tells a finished row from one that has since been changed: its recipes and its questions."""
+    def fingerprint(self, row: Row, seed: int, without: Collection[str] = ()) -> str:
+        """What tells a finished row from one that has since been changed: its recipes and its questions.
+
+        Args:
+            row, seed: which training.
+            without: settings of recipes that are not counted, besides `PLACES`.
+        """
         recipes = [asdict(recipe) for recipe in self.recipes(row, seed, Path("runs"))]
         for recipe in recipes:
-            for place in PLACES:
-                del recipe[place]
+            for name in (*PLACES, *without):
+                recipe.pop(name, None)
         asked = {"questions": asdict(self.questions), "freeform": row.freeform, "masks": row.masks}
         text = json.dumps([recipes, asked], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def is_of(self, result: Mapping[str, Any], row: Row, seed: int) -> bool:
+        """Whether a line of results is of this row and seed as they are now.
+
+        A setting that recipes gained after it was written counts as left at its default.
+        """
+        made = self.recipes(row, seed, Path("runs"))
+        known = set(result["recipes"][0]) if result.get("recipes") else {f.name for f in fields(TrainingRecipe)}
+        gained = [f for f in fields(TrainingRecipe) if f.name not in known]
+        if any(getattr(recipe, f.name) != _default_of(f) for recipe in made for f in gained):
+            return False
+        return bool(result["fingerprint"] == self.fingerprint(row, seed, [f.name for f in gained]))
+
+
+def _default_of(setting: Field[Any]) -> Any:
+    return setting.default if setting.default_factory is MISSING else setting.default_factory()
 
 
 def load_study(path: Path, overrides: Sequence[str]) -> Study:

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
-from earthgptx.evaluation.ablation.study import Study, Table
+from earthgptx.evaluation.ablation.study import Contrast, Study, Table
+from earthgptx.evaluation.published import ComparedRow, published
 
 Result = Mapping[str, Any]
 
-# Heading, measure, sensor ("" for all), number.
-COLUMNS = (
+Column = tuple[str, str, str, str]
+"""Heading, measure, sensor ("" for all), number."""
+
+COLUMNS: tuple[Column, ...] = (
     ("SS", "labels", "", "ss"),
     ("S-IoU", "labels", "", "s_iou"),
     ("accuracy", "labels", "", "accuracy"),
@@ -27,6 +30,8 @@ COLUMNS = (
     ("cIoU", "masks", "", "ciou"),
     ("gIoU", "masks", "", "giou"),
 )
+COMPARED = (("accuracy", "labels", "accuracy"), ("nearest class", "nearest", "accuracy"))
+PAPER = (("the paper's SS", "ss"), ("its S-IoU", "s_iou"))
 NOTHING = "-"
 
 
@@ -41,26 +46,62 @@ def to_markdown(study: Study, results: Mapping[str, Sequence[Result]], command: 
     everything = [entry for entries in results.values() for entry in entries]
     if not everything:
         return "There are no results yet.\n"
-    blocks = [_table(table, results) for table in study.tables]
+    blocks = [_table(study, table, results) for table in study.tables]
     return "\n\n".join([*blocks, *_footing(study, everything, command)]) + "\n"
 
 
-def _table(table: Table, results: Mapping[str, Sequence[Result]]) -> str:
-    shown = [column for column in COLUMNS if any(_values(results[name], column) for name, _ in table.rows)]
-    lines = [
-        f"### {table.title}",
-        "",
-        "| | " + " | ".join([*(heading for heading, *_ in shown), "seeds"]) + " |",
-        "|---|" + "--:|" * (len(shown) + 1),
-    ]
+def _table(study: Study, table: Table, results: Mapping[str, Sequence[Result]]) -> str:
+    shown = _columns(study, table)
+    printed = {row.system: row for row in published(table.published)}
+    headings = [heading for heading, *_ in shown] + [heading for heading, _ in PAPER if printed] + ["seeds"]
+    lines = [f"### {table.title}", "", *_head(headings)]
     for name, words in table.rows:
         cells = [_cell(_values(results[name], column)) for column in shown]
+        if printed:
+            cells += _printed(printed.get(table.counterparts.get(name, "")))
         seeds = ", ".join(str(entry["seed"]) for entry in results[name]) or "not run"
         lines.append("| " + " | ".join([words, *cells, seeds]) + " |")
+    if table.contrasts:
+        lines += ["", *_head([*(heading for heading, *_ in COMPARED), "seeds"])]
+        lines += [_contrast(one, results) for one in table.contrasts]
     return "\n".join([*lines, "", table.note] if table.note else lines)
 
 
-def _values(entries: Sequence[Result], column: tuple[str, str, str, str]) -> list[float]:
+def _columns(study: Study, table: Table) -> list[Column]:
+    """Those in which rows of the table can be compared: what only one of them is asked says nothing here."""
+    shown = {name for name, _ in table.rows}
+    rows = [row for row in study.rows if row.name in shown]
+    asked = {"freeform": sum(row.freeform for row in rows), "masks": sum(row.masks for row in rows)}
+    return [
+        column
+        for column in COLUMNS
+        if (table.by_sensor or not column[2]) and asked.get(column[1], len(rows)) >= min(2, len(rows))
+    ]
+
+
+def _head(headings: Sequence[str]) -> list[str]:
+    return ["| | " + " | ".join(headings) + " |", "|---|" + "--:|" * len(headings)]
+
+
+def _printed(row: ComparedRow | None) -> list[str]:
+    """What the paper prints for the setting that a row stands for."""
+    return [NOTHING if row is None else f"{row.numbers[name]:.2f}" for _, name in PAPER]
+
+
+def _contrast(one: Contrast, results: Mapping[str, Sequence[Result]]) -> str:
+    """The differences of two rows, of the seeds that both have."""
+    first, second = ({entry["seed"]: entry for entry in results[name]} for name in (one.first, one.second))
+    seeds = sorted(first.keys() & second.keys())
+    cells = []
+    for heading, measure, number in COMPARED:
+        column = (heading, measure, one.sensor, number)
+        ours = _values([first[seed] for seed in seeds], column)
+        theirs = _values([second[seed] for seed in seeds], column)
+        cells.append(_cell([a - b for a, b in zip(ours, theirs, strict=True)], "+.1f"))
+    return "| " + " | ".join([one.words, *cells, ", ".join(map(str, seeds)) or "not run"]) + " |"
+
+
+def _values(entries: Sequence[Result], column: Column) -> list[float]:
     _, measure, sensor, number = column
     found = []
     for entry in entries:
@@ -71,11 +112,11 @@ def _values(entries: Sequence[Result], column: tuple[str, str, str, str]) -> lis
     return found
 
 
-def _cell(values: Sequence[float]) -> str:
+def _cell(values: Sequence[float], form: str = ".1f") -> str:
     if not values:
         return NOTHING
-    spread = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
-    return f"{mean(values):.1f}{spread}"
+    spread = f" ({min(values):{form}} to {max(values):{form}})" if len(values) > 1 else ""
+    return f"{mean(values):{form}}{spread}"
 
 
 def _footing(study: Study, entries: Sequence[Result], command: str) -> list[str]:

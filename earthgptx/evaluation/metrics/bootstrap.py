@@ -77,7 +77,8 @@ def class_mean_of(tops: ArrayLike, bottoms: ArrayLike, classes: Sequence[Hashabl
         total = weights @ (below[:, None] * membership)
         ratios = np.where(total == 0, 1.0, (weights @ (above[:, None] * membership)) / np.where(total == 0, 1.0, total))
         is_drawn = weights @ membership > 0
-        return (ratios * is_drawn).sum(axis=1) / is_drawn.sum(axis=1)
+        means: NDArray[np.float64] = (ratios * is_drawn).sum(axis=1) / is_drawn.sum(axis=1)
+        return means
 
     return score
 

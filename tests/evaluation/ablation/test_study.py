@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from earthgptx.errors import MalformedRecipe
-from earthgptx.evaluation.ablation.study import Questions, Row, Stage, Study, Table, chosen_rows, load_study
+from earthgptx.evaluation.ablation.study import Contrast, Questions, Row, Stage, Study, Table, chosen_rows, load_study
 from earthgptx.training.command import configuration_of
 from earthgptx.training.recipe import load_recipe
 
@@ -46,11 +46,28 @@ def test_a_row_is_known_again_wherever_it_runs_and_not_once_it_is_changed():
     assert known not in {some.fingerprint(one, seed) for some, one, seed in others}
 
 
+def test_a_result_is_known_again_after_recipes_gained_a_setting():
+    row = Row(name="row")
+    now = study(row)
+    recipe = {f.name: getattr(BASE, f.name) for f in fields(BASE) if f.name != "clip"}
+    result = {"fingerprint": now.fingerprint(row, 0, ["clip"]), "recipes": [recipe]}
+    assert result["fingerprint"] != now.fingerprint(row, 0)
+    assert now.is_of(result, row, 0)
+    assert not now.is_of(result, row, 1)
+    assert not replace(now, base=replace(BASE, clip=9.0)).is_of(result, row, 0)
+    assert now.is_of({"fingerprint": now.fingerprint(row, 0)}, row, 0)
+
+
 @pytest.mark.parametrize(
     ("rows", "tables", "words"),
     [
         ((Row(name="a"), Row(name="a")), (), "has 2 rows named 'a'"),
         ((Row(name="a"),), (Table(title="T", rows=(("b", "B"),)),), "'T' shows a row 'b' that is not in the study"),
+        (
+            (Row(name="a"),),
+            (Table(title="T", rows=(), contrasts=(Contrast(words="less", first="a", second="c"),)),),
+            "'T' shows a row 'c'",
+        ),
         ((Row(name="a", stages=(Stage({"stepps": 1}),)),), (), "'a' changes 'stepps', which no recipe has"),
     ],
 )
