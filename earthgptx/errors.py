@@ -161,6 +161,10 @@ class MalformedRecipe(EarthGPTXError):
     """A recipe file, or an override of one of its fields, cannot be used."""
 
 
+class WrongProcessCount(EarthGPTXError):
+    """A run has more or fewer processes than were asked for, or some of them never came."""
+
+
 class TrainingDiverged(EarthGPTXError):
     """The loss is no longer a number; the last good checkpoint stays as it was."""
 

@@ -11,7 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import nn
 from transformers import AutoTokenizer, PreTrainedConfig
 
 from earthgptx.data.datasets import available
@@ -21,17 +20,22 @@ from earthgptx.data.sample import LabelledImage
 from earthgptx.errors import MalformedRecipe
 from earthgptx.model.configuration import EarthGPTXConfig
 from earthgptx.model.earthgptx import EarthGPTX
+from earthgptx.model.feature_store import FeatureStore
 from earthgptx.model.sizes import SIZES
 from earthgptx.model.weights.assembly import assemble
-from earthgptx.model.weights.checkpoint import ATTENTION, load_trained, save_trained
-from earthgptx.processing.processor import processor_for
+from earthgptx.model.weights.checkpoint import load_trained
+from earthgptx.processing.processor import Processor, processor_for
 from earthgptx.processing.vocabulary import Vocabulary, byte_tokenizer
 from earthgptx.provenance import git_commit, machine, versions
-from earthgptx.training.caching import cached
+from earthgptx.training.caching import cached, open_scenes, open_store
 from earthgptx.training.corpus import Corpus
+from earthgptx.training.exporting import write_trained, write_whole
 from earthgptx.training.loop import Trainer, word_embeddings
 from earthgptx.training.losses import label_directions
+from earthgptx.training.parts import open_parts
 from earthgptx.training.recipe import TrainingRecipe, load_recipe
+from earthgptx.training.sharding import place
+from earthgptx.training.world import World, alone, joined
 
 _logger = logging.getLogger(__name__)
 
@@ -42,32 +46,41 @@ def train(
     *,
     on_views: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
-    """Trains by a recipe, or goes on where its run stopped.
+    """Trains by a recipe, or goes on where its run stopped; one of several processes where torchrun started it.
 
     Args:
         recipe_path: Python file with `recipe()`.
         overrides: `name=value` changes.
-        on_views: told (views done, views in all) while features are cached.
+        on_views: told (views done, views in all) while features are cached, in the first process.
 
     Returns:
         The folder of the exported model.
 
     Raises:
-        MalformedRecipe, MalformedDataset, BrokenCheckpoint, TrainingDiverged: as their docstrings say.
+        MalformedRecipe, MalformedDataset, BrokenCheckpoint, TrainingDiverged, DiskFull, DeviceUnavailable,
+            WrongProcessCount: as their docstrings say.
         KeyboardInterrupt: Ctrl-C; what was done so far is saved.
     """
     recipe = load_recipe(recipe_path, overrides)
-    trainer = trained(recipe, on_views=on_views)
-    return export(recipe, trainer.model, trainer.folder / "model")
+    with joined(os.environ, recipe.device, asked=recipe.processes) as world:
+        trainer = trained(recipe, world, on_views=on_views)
+        return export(recipe, trainer.model, trainer.folder / "model", world)
 
 
-def trained(recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = lambda done, total: None) -> Trainer:
-    """A recipe's run at its end; nothing is exported yet."""
-    trainer = build(recipe, on_views=on_views)
+def trained(
+    recipe: TrainingRecipe,
+    world: World | None = None,
+    *,
+    on_views: Callable[[int, int], None] = lambda done, total: None,
+) -> Trainer:
+    """A recipe's run at its end; nothing is exported yet. Without a world it is a run of one process."""
+    trainer = build(recipe, world, on_views=on_views)
     try:
-        if trainer.resume():
-            _logger.info("%s goes on at step %d of %d.", trainer.folder, trainer.step, trainer.total_steps)
-        _write_settings(trainer.folder, recipe, trainer.step)
+        is_resumed = trainer.resume()
+        if trainer.world.is_first:
+            if is_resumed:
+                _logger.info("%s goes on at step %d of %d.", trainer.folder, trainer.step, trainer.total_steps)
+            _write_settings(trainer.folder, recipe, trainer.step, trainer.world.size)
         trainer.run()
     except BaseException:
         trainer.corpus.close()  # whoever goes on with another run may need its folder
@@ -75,22 +88,31 @@ def trained(recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = la
     return trainer
 
 
-def export(recipe: TrainingRecipe, model: EarthGPTX, folder: Path) -> Path:
-    """Writes what was trained, the language model's attention as a difference from the parts it started from."""
-    pretrained = assemble(configuration_of(recipe), random_start=False).model.state_dict()
-    attention = {name: value for name, value in pretrained.items() if name.startswith(ATTENTION)}
-    return save_trained(model, folder, base=attention, bits=recipe.difference_bits)
+def export(recipe: TrainingRecipe, model: EarthGPTX, folder: Path, world: World | None = None) -> Path:
+    """Writes what was trained, or the whole model where it was made of published parts; each process must call it."""
+    world = world or World()
+    if recipe.parts:
+        return write_whole(model, folder, tokenizer_of=Path(recipe.parts), world=world)
+    return write_trained(model, folder, bits=recipe.difference_bits, world=world)
 
 
-def build(recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = lambda done, total: None) -> Trainer:
+def build(
+    recipe: TrainingRecipe,
+    world: World | None = None,
+    *,
+    on_views: Callable[[int, int], None] = lambda done, total: None,
+) -> Trainer:
     """Everything of a run, ready to start: model, cached features, corpus, trainer."""
+    world = world or alone(recipe.device)
+    for samples in (recipe.batch_size, recipe.warm_batch_size):
+        if samples < world.size:
+            raise MalformedRecipe(f"A batch of {samples} samples is too small for {world.size} processes.")
     torch.manual_seed(recipe.seed)
     config = configuration_of(recipe)
-    device = _device(recipe.device)
-    assembled = assemble(config)
+    assembled = open_parts(Path(recipe.parts), config) if recipe.parts else assemble(config)
     if recipe.start_from:
         load_trained(assembled.model, Path(recipe.start_from))
-    nn.Module.to(assembled.model, device)  # transformers wraps its own `to` without types
+    place(assembled.model, world)
     tokenizer = (
         byte_tokenizer(config.base_vocabulary_size)
         if assembled.tokenizer_folder is None
@@ -100,16 +122,7 @@ def build(recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = lamb
     images = labelled_images(recipe, "train")
     store = scenes = None
     if recipe.features:
-        store, scenes = cached(
-            Path(recipe.features),
-            images,
-            assembled.model,
-            processor,
-            below=[Path(name) for name in recipe.features_from],
-            seed=recipe.seed_of_marks,
-            families=(recipe.marks,) if recipe.marks else MARK_FAMILIES,
-            on_done=on_views,
-        )
+        store, scenes = _caches(recipe, images, assembled.model, processor, world, on_views)
     corpus, warm_corpus = (
         Corpus(
             images,
@@ -141,21 +154,48 @@ def build(recipe: TrainingRecipe, *, on_views: Callable[[int, int], None] = lamb
         warm_corpus=warm_corpus,
         label_directions=directions,
         folder=Path(recipe.runs) / recipe.name,
+        world=world,
     )
 
 
-def _device(name: str) -> torch.device:
-    """A recipe's device, tried before anything is read.
+def _caches(
+    recipe: TrainingRecipe,
+    images: list[LabelledImage],
+    model: EarthGPTX,
+    processor: Processor,
+    world: World,
+    on_views: Callable[[int, int], None],
+) -> tuple[FeatureStore, FeatureStore | None]:
+    """The caches of views and of whole images, for which each process has encoded its share.
 
-    Raises:
-        MalformedRecipe: this machine has no such device.
+    Each writes into a folder of its own and reads those of all: the first one's is the recipe's, the others' lie in it.
     """
-    try:
-        device = torch.device(name)
-        torch.zeros((), device=device)
-    except (RuntimeError, AssertionError) as error:  # AssertionError: a torch without CUDA
-        raise MalformedRecipe(f"There is no device {name!r} on this machine.") from error
-    return device
+    folder = Path(recipe.features)
+    mine = folder if world.is_first else folder / f"part-{world.rank}"
+
+    def below() -> list[Path]:
+        parts = [part for part in (folder, *sorted(folder.glob("part-*"))) if (part / "index.jsonl").is_file()]
+        return [part for part in parts if part != mine] + [Path(name) for name in recipe.features_from]
+
+    found = below()
+    world.agreed()  # before anyone makes a folder that others could find half made
+    store, scenes = cached(
+        mine,
+        images[world.share],
+        model,
+        processor,
+        below=found,
+        seed=recipe.seed_of_marks,
+        families=(recipe.marks,) if recipe.marks else MARK_FAMILIES,
+        on_done=on_views,
+    )
+    if world.size > 1:
+        for mine_alone in (store, scenes):
+            if mine_alone is not None:
+                mine_alone.close()
+        world.wait("cached")
+        store, scenes = open_store(mine, model, below()), open_scenes(mine, model, below())
+    return store, scenes
 
 
 def configuration_of(recipe: TrainingRecipe) -> EarthGPTXConfig:
@@ -193,13 +233,14 @@ def labelled_images(recipe: TrainingRecipe, split: str) -> list[LabelledImage]:
     return [image for _, _, image in sorted(placed, key=lambda entry: entry[:2])]
 
 
-def _write_settings(folder: Path, recipe: TrainingRecipe, step: int) -> None:
-    """`run.json`: the recipe as it is now, and of every start its recipe, its step, by which code and where."""
+def _write_settings(folder: Path, recipe: TrainingRecipe, step: int, processes: int = 1) -> None:
+    """`run.json`: the recipe as it is now, and of every start its recipe, step, processes, code and machine."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "run.json"
     earlier = json.loads(path.read_text()).get("starts", []) if path.exists() else []
     start = {
         "step": step,
+        "processes": processes,
         "recipe": asdict(recipe),
         "git_commit": git_commit(Path(__file__).parent),
         "versions": versions(),

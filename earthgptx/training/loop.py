@@ -1,31 +1,35 @@
 """The loop: warm-up on marks and masks alone, then the whole model, one optimizer, one schedule.
 
-A recipe, a model and a corpus come in; checkpoints go out. It never opens an image and never scores an answer.
+A recipe, a model and a corpus come in; checkpoints go out. It never opens an image and never scores an answer. Where
+several processes train together, each reads its share of the same batches, and their losses add up to those of one.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_
 
-from earthgptx.errors import BrokenCheckpoint, TrainingDiverged
+from earthgptx.errors import TrainingDiverged
 from earthgptx.model.earthgptx import EarthGPTX, trainable_parameters
-from earthgptx.training.checkpoint import TrainingState, newest_state, save_state
+from earthgptx.training.checkpoint import load_state, newest_state, save_state
 from earthgptx.training.corpus import Corpus, TrainingBatch
 from earthgptx.training.interruption import Interruption
 from earthgptx.training.journal import Journal
-from earthgptx.training.losses import Losses, alignment_loss, mask_losses, word_loss
+from earthgptx.training.losses import Losses, alignment_loss, counts_of, mask_losses, word_loss
 from earthgptx.training.recipe import TrainingRecipe
+from earthgptx.training.sharding import COMPUTE, average_gradients, clip_gradients, prepare
+from earthgptx.training.world import World
 
 BATCHES_AHEAD = 3
+PARTS = ("words", "mask_bce", "mask_dice", "alignment")  # of the loss, as the journal names them
 
 
 class Trainer:
@@ -33,11 +37,12 @@ class Trainer:
 
     Args:
         recipe: what to do.
-        model: assembled, on the device where it is to be trained; its trained part is changed in place.
+        model: assembled and placed (sharding.place); its trained part is changed in place.
         corpus: where batches come from.
         warm_corpus: where those of the warm-up steps come from.
         label_directions: (K, D_llm), losses.label_directions of the corpus's labels.
         folder: of the run.
+        world: the processes that train together.
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class Trainer:
         warm_corpus: Corpus,
         label_directions: Tensor,
         folder: Path,
+        world: World,
     ) -> None:
         self.recipe = recipe
         self.model = model
@@ -56,9 +62,9 @@ class Trainer:
         self.warm_corpus = warm_corpus
         self.label_directions = label_directions.to(model.device)
         self.folder = folder
-        self.parameters = trainable_parameters(model, recipe.policy)
-        for parameter in self.parameters.values():
-            parameter.data = parameter.data.float()  # fp32 master weights for what is trained
+        self.world = world
+        trainable_parameters(model, recipe.policy)
+        self.parameters = prepare(model, world, recompute=recipe.recompute)
         language = [p for name, p in self.parameters.items() if name.startswith("language.llama.")]
         fresh = [p for name, p in self.parameters.items() if not name.startswith("language.llama.")]
         groups = [(fresh, recipe.learning_rate), (language, recipe.language_learning_rate)]
@@ -66,6 +72,7 @@ class Trainer:
             [{"params": members, "lr": rate, "peak": rate} for members, rate in groups if members],
             weight_decay=recipe.weight_decay,
             betas=(0.9, 0.98),
+            fused=world.device.type == "cuda",
         )
         self.step = 0
 
@@ -80,44 +87,44 @@ class Trainer:
         Raises:
             BrokenCheckpoint: it cannot be read, or is of a run that trained something else.
         """
-        state = newest_state(self.folder)
+        state = self.world.gather(newest_state(self.folder))[0]
         if state is None:
             return False
-        if _shapes(state.parameters) != _shapes(self.parameters):
-            raise BrokenCheckpoint(
-                f"{self.folder} holds a run that trains {len(state.parameters)} weights, this recipe trains "
-                f"{len(self.parameters)} or others; give it another name."
-            )
-        for name, value in state.parameters.items():
-            self.parameters[name].data.copy_(value)
-        self.optimizer.load_state_dict(state.optimizer)
-        self.step = state.step
+        self.step = load_state(state, self.parameters, self.optimizer, self.world)
         return True
 
     def save(self) -> Path:
-        """Writes a checkpoint of this moment."""
-        values = {name: parameter.detach().clone() for name, parameter in self.parameters.items()}
-        return save_state(self.folder, TrainingState(self.step, values, self.optimizer.state_dict()))
+        """Writes a checkpoint of this moment; each process must ask for it.
+
+        Raises:
+            DiskFull: the one before stays.
+        """
+        return save_state(self.folder, self.step, self.parameters, self.optimizer, self.world)
 
     def run(self) -> None:
         """Trains to the end, with a checkpoint every few minutes and one at Ctrl-C.
 
         Raises:
             TrainingDiverged: the loss is not a number; the last good checkpoint stays.
-            KeyboardInterrupt: Ctrl-C; the step under way was finished and saved.
+            DiskFull: a checkpoint could not be written; the one before it stays.
+            KeyboardInterrupt: Ctrl-C, of any process; the step under way was finished and saved.
         """
         saved = time.monotonic()
-        journal = Journal(self.folder, total_steps=self.total_steps, first_step=self.step)
-        with journal, Interruption() as interruption:
+        journal: AbstractContextManager[Journal | None] = nullcontext()
+        if self.world.is_first:
+            journal = Journal(self.folder, total_steps=self.total_steps, first_step=self.step)
+        with journal as pages, Interruption() as interruption:
             for batch in self._batches():
                 numbers = self.train_step(batch)
-                journal.write(self.step, numbers)
-                if interruption.is_asked:
-                    self.save()
-                    raise KeyboardInterrupt
-                if time.monotonic() - saved > 60 * self.recipe.checkpoint_minutes:
+                if pages is not None:
+                    pages.write(self.step, numbers)
+                is_due = time.monotonic() - saved > 60 * self.recipe.checkpoint_minutes
+                is_asked, is_due = self.world.agreed(interruption.is_asked, is_due)
+                if is_asked or is_due:
                     self.save()
                     saved = time.monotonic()
+                if is_asked:
+                    raise KeyboardInterrupt
         self.save()
 
     def train_step(self, batch: TrainingBatch) -> dict[str, float]:
@@ -125,27 +132,31 @@ class Trainer:
         rate = self._schedule(self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["peak"]
+        self.optimizer.zero_grad(set_to_none=True)  # before the pass: they would lie beside its activations
         losses = self.losses(batch.to(self.model.device))
+        losses = losses.as_part_of(self.world.sum(losses.counts.clone()))
         total = losses.total(
             mask_bce_weight=self.recipe.mask_bce_weight,
             mask_dice_weight=self.recipe.mask_dice_weight,
             alignment_weight=1.0 if self.is_marks_only(self.step) else self.recipe.alignment_weight,
         )
-        if not bool(torch.isfinite(total)):
-            names = ", ".join(batch.batch.sample_ids)
-            raise TrainingDiverged(f"The loss of step {self.step} is {float(total.detach())}; its samples are {names}.")
-        self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        norm = clip_grad_norm_(self.parameters.values(), self.recipe.clip)
-        if not bool(torch.isfinite(norm)):  # a step along it would spoil every weight, and the next checkpoint
-            names = ", ".join(batch.batch.sample_ids)
-            raise TrainingDiverged(f"The gradient of step {self.step} is {float(norm)}; its samples are {names}.")
+        parts = [total, *(getattr(losses, name) for name in PARTS)]
+        loss, *values = self.world.sum(torch.stack([part.detach().float() for part in parts])).tolist()
+        if not math.isfinite(loss):
+            raise self._diverged("loss", loss, batch)
+        (total * self.world.size).backward()  # gradients are averaged over the processes, losses add up
+        average_gradients(self.parameters.values(), self.world)
+        norm = clip_gradients(self.parameters.values(), self.recipe.clip)
+        if not math.isfinite(norm):  # a step along it would spoil every weight, and the next checkpoint
+            raise self._diverged("gradient", norm, batch)
         self.optimizer.step()
         self.step += 1
-        parts = {
-            name: float(getattr(losses, name).detach()) for name in ("words", "mask_bce", "mask_dice", "alignment")
-        }
-        return {"loss": float(total.detach()), **parts, "gradient_norm": float(norm), "rate": rate}
+        return {"loss": loss, **dict(zip(PARTS, values, strict=True)), "gradient_norm": norm, "rate": rate}
+
+    def _diverged(self, what: str, value: float, batch: TrainingBatch) -> TrainingDiverged:
+        """What to raise where all processes found so, with the samples of all."""
+        names = ", ".join(name for names in self.world.gather(batch.batch.sample_ids) for name in names)
+        return TrainingDiverged(f"The {what} of step {self.step} is {value}; its samples are {names}.")
 
     def is_marks_only(self, step: int) -> bool:
         """Whether a step trains marks and masks alone, without the language model."""
@@ -155,7 +166,7 @@ class Trainer:
     def losses(self, item: TrainingBatch) -> Losses:
         """All losses of a batch, under bf16 autocast."""
         device = self.model.device.type
-        with torch.autocast(device, torch.bfloat16):
+        with torch.autocast(device, COMPUTE, enabled=COMPUTE is torch.bfloat16):
             if self.is_marks_only(self.step):
                 return self._warm_losses(item)
             output = self.model(item.batch, item.features, item.scene_frames)
@@ -165,6 +176,7 @@ class Trainer:
                 mask_bce=bce,
                 mask_dice=dice,
                 alignment=alignment_loss(output.regions, item.labels, self.label_directions),
+                counts=counts_of(len(output.answer_ids), len(output.masks), item.labels),
             )
 
     def _warm_losses(self, item: TrainingBatch) -> Losses:
@@ -181,6 +193,7 @@ class Trainer:
             mask_bce=bce,
             mask_dice=dice,
             alignment=alignment_loss(fused.regions, item.labels, self.label_directions),
+            counts=counts_of(0, len(masks), item.labels),
         )
 
     def _schedule(self, step: int) -> float:
@@ -207,8 +220,8 @@ class Trainer:
     def _batch(self, step: int) -> TrainingBatch:
         """Both streams are counted by the run's own step, so that each is the same however a run is interrupted."""
         if self.is_marks_only(step):
-            return self.warm_corpus.batch(step, self.recipe.warm_batch_size)
-        return self.corpus.batch(step, self.recipe.batch_size)
+            return self.warm_corpus.batch(step, self.recipe.warm_batch_size, self.world.share)
+        return self.corpus.batch(step, self.recipe.batch_size, self.world.share)
 
 
 def word_embeddings(model: EarthGPTX, token_ids: list[list[int]]) -> list[Tensor]:
@@ -216,7 +229,3 @@ def word_embeddings(model: EarthGPTX, token_ids: list[list[int]]) -> list[Tensor
     table: nn.Module = model.language.llama.get_input_embeddings()
     with torch.no_grad():
         return [table(torch.tensor(ids, device=model.device)) for ids in token_ids]
-
-
-def _shapes(parameters: Mapping[str, Tensor]) -> dict[str, torch.Size]:
-    return {name: parameter.shape for name, parameter in parameters.items()}

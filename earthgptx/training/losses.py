@@ -6,7 +6,7 @@ Everything is a mean (over written tokens, masks or marks), so that weights mean
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -23,17 +23,41 @@ class Losses:
         words: next-word cross-entropy on the answers.
         mask_bce, mask_dice: over masks.
         alignment: over labelled marks.
+        counts: (3,) written tokens, masks and labelled marks that they are means over.
     """
 
     words: Tensor
     mask_bce: Tensor
     mask_dice: Tensor
     alignment: Tensor
+    counts: Tensor
+
+    def as_part_of(self, counts: Tensor) -> Losses:
+        """What they add to the means over a larger batch, of which this one is a part.
+
+        Args:
+            counts: (3,) of the larger batch. Where it is this one itself, nothing changes.
+        """
+        words, masks, marks = self.counts / counts.clamp(min=1)
+        return replace(
+            self,
+            words=self.words * words,
+            mask_bce=self.mask_bce * masks,
+            mask_dice=self.mask_dice * masks,
+            alignment=self.alignment * marks,
+            counts=counts,
+        )
 
     def total(self, *, mask_bce_weight: float, mask_dice_weight: float, alignment_weight: float) -> Tensor:
         """The one sum that is minimised."""
         masks = mask_bce_weight * self.mask_bce + mask_dice_weight * self.mask_dice
         return self.words + masks + alignment_weight * self.alignment
+
+
+def counts_of(num_words: int, num_masks: int, labels: Tensor) -> Tensor:
+    """`Losses.counts`, where `labels` (R,) are below 0 for marks without a class."""
+    marks = (labels >= 0).sum().to(torch.float32)
+    return torch.stack([marks.new_tensor(num_words), marks.new_tensor(num_masks), marks])
 
 
 def word_loss(logits: Tensor, token_ids: Tensor) -> Tensor:

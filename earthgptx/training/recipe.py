@@ -36,6 +36,8 @@ class TrainingRecipe:
         dataset_weights: share of each set among those that can serve a task.
         policy: what is trained (model.earthgptx.trainable_parameters).
         overrides: changes to the model's configuration, "box.field" to value, for ablations.
+        parts: folder of a whole model that the run starts from, as `earthgptx weights assemble` makes it; "" for the
+            sizes whose parts packages hold.
         start_from: folder of a checkpoint that the run starts from, "" for a random start of what no package holds.
         warm_steps: steps on region-text alignment and masks alone, without the language model
             (docs/decisions/0007: it stands for the paper's trained ancestor).
@@ -58,6 +60,8 @@ class TrainingRecipe:
         seed: of marks, samples and initial weights.
         mark_seed: of the fixed marks alone where it is not below 0: runs of several seeds then share cached views.
         device: where it trains, "cpu" or "cuda".
+        processes: how many processes train together; 0 for as many as torchrun starts.
+        recompute: whether the language model's activations are computed again in the backward pass and not kept.
         runs: folder of run folders.
         features: folder of what the frozen parts say of the images, cached; "" caches nothing and asks them in every
             step.
@@ -73,6 +77,7 @@ class TrainingRecipe:
     dataset_weights: dict[str, float] = field(default_factory=dict)
     policy: str = "scratch"
     overrides: dict[str, int | float | str | bool | tuple[int, ...]] = field(default_factory=dict)
+    parts: str = ""
     start_from: str = ""
     warm_steps: int = 0
     joint_every: int = 1
@@ -95,6 +100,8 @@ class TrainingRecipe:
     seed: int = 0
     mark_seed: int = -1
     device: str = "cpu"
+    processes: int = 0
+    recompute: bool = False
     runs: str = "runs"
     features: str = "cache/features"
     features_from: tuple[str, ...] = ()
@@ -106,8 +113,9 @@ class TrainingRecipe:
         for name, number in self.orientations.items():
             if not 1 <= number <= NUM_ORIENTATIONS:
                 raise MalformedRecipe(f"orientations of {name!r} is {number}; it must be from 1 to {NUM_ORIENTATIONS}.")
-        if self.warm_steps < 0:
-            raise MalformedRecipe(f"warm_steps is {self.warm_steps}; it must be at least 0.")
+        for name in ("warm_steps", "processes"):
+            if getattr(self, name) < 0:
+                raise MalformedRecipe(f"{name} is {getattr(self, name)}; it must be at least 0.")
         if self.policy not in POLICIES:
             raise MalformedRecipe(f"There is no policy {self.policy!r}; known are {', '.join(POLICIES)}.")
         if self.marks not in ("", *MARK_FAMILIES):

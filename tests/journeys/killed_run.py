@@ -9,9 +9,10 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-import torch
+from torch.distributed.checkpoint import HuggingFaceStorageWriter
 
 from earthgptx.cli import main
 from earthgptx.model.feature_store import FeatureStore
@@ -42,17 +43,15 @@ def die_while_caching() -> None:
 
 def die_while_saving() -> None:
     """With half of a checkpoint written."""
-    whole_save = torch.save
+    whole_save = HuggingFaceStorageWriter.write_data
 
-    def save(content: Any, file: Any) -> None:
-        if content["step"] != STEP:
-            whole_save(content, file)
-            return
-        file.write(b"half a checkpoint")
-        file.flush()
-        die()
+    def save(self: HuggingFaceStorageWriter, *arguments: Any) -> Any:
+        if Path(self.path).name == f"state-{STEP:07d}.draft":
+            (Path(self.path) / "half").write_bytes(b"half a checkpoint")
+            die()
+        return whole_save(self, *arguments)
 
-    torch.save = save  # type: ignore[assignment]
+    HuggingFaceStorageWriter.write_data = save  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

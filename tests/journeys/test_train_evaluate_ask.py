@@ -100,8 +100,8 @@ def test_a_run_that_is_killed_again_and_again_ends_the_same(home: Path, whole_ru
         assert killed.returncode == SIGKILLED, killed.stderr
     assert len(written_losses(folder)) == 4
     assert sorted(path.name for path in folder.glob("state-*")) == [
-        "state-0000002.pt",
-        "state-0000003.pt",
+        "state-0000002",
+        "state-0000003",
         "state-0000004.draft",
     ]
     last = train(home, "killed")

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from earthgptx.errors import MalformedRecipe
+from earthgptx.errors import DeviceUnavailable
 from tests.training.small_run import small_trainer
 
 
 @pytest.mark.parametrize("device", ["abacus", "cuda:99"])
 def test_a_device_that_is_not_there_is_refused(data: Path, tmp_path: Path, device: str):
-    with pytest.raises(MalformedRecipe, match=f"no device '{device}'"):
+    with pytest.raises(DeviceUnavailable, match=f"no device '{device}'"):
         small_trainer(data, tmp_path, device=device)
 
 

@@ -13,7 +13,7 @@ import torch
 
 from earthgptx.data.instructions import TASKS
 from earthgptx.errors import BrokenCheckpoint, TrainingDiverged
-from earthgptx.training.checkpoint import newest_state
+from earthgptx.training.checkpoint import newest_state, read_parameters
 from earthgptx.training.corpus import TrainingBatch, TrainingItem
 from earthgptx.training.loop import Trainer
 from tests.training.small_run import small_trainer, written_losses
@@ -63,7 +63,7 @@ def test_a_whole_run_writes_a_line_a_step_and_its_state(uninterrupted: Trainer):
     assert [line["words"] > 0 for line in losses] == [False, False, True, False, True, False]
     state = newest_state(uninterrupted.folder)
     assert state is not None
-    assert state.step == WARM_STEPS + STEPS
+    assert state.name == f"state-{WARM_STEPS + STEPS:07d}"
     assert list((uninterrupted.folder / "tensorboard").iterdir())
 
 
@@ -78,7 +78,8 @@ def test_ctrl_c_saves_and_the_run_goes_on_exactly(
         first.run()
     state = newest_state(first.folder)
     assert state is not None
-    assert state.step == step == len(written_losses(first.folder))
+    assert state.name == f"state-{step:07d}"
+    assert len(written_losses(first.folder)) == step
     resumed = small_trainer(data, tmp_path, warm_steps=WARM_STEPS, steps=STEPS, features=str(tmp_path / "again"))
     assert resumed.resume()
     assert resumed.step == step
@@ -130,9 +131,11 @@ def test_numbers_that_are_none_stop_the_run_and_keep_the_checkpoint(
     assert all(name in str(raised.value) for name in names)
     state = newest_state(trainer.folder)
     assert state is not None
-    assert state.step == 2 == len(written_losses(trainer.folder))
-    assert all(bool(torch.isfinite(value).all()) for value in state.parameters.values())
-    assert all(torch.equal(value, trainer.parameters[name]) for name, value in state.parameters.items())
+    assert state.name == "state-0000002"
+    assert len(written_losses(trainer.folder)) == 2
+    kept = read_parameters(state)
+    assert all(bool(torch.isfinite(value).all()) for value in kept.values())
+    assert all(torch.equal(value, trainer.parameters[name]) for name, value in kept.items())
 
 
 def test_the_state_of_another_policy_is_refused(data: Path, tmp_path: Path):
