@@ -152,7 +152,7 @@ def attempt(job: SceneJob, order: Order, load: Loader) -> Outcome:
     """
     mark = _mark_of(job)
     job.out.parent.mkdir(parents=True, exist_ok=True)
-    num_deaths = _begin(mark, journal_of(job.out))
+    num_deaths = _begin(mark, job.out)
     if num_deaths >= MOST_DEATHS:
         reason = (
             f"Its process was ended {num_deaths} times without one new answer, most often for want of memory: "
@@ -190,9 +190,12 @@ def _mark_of(job: SceneJob) -> Path:
     return job.out.with_name(f"{job.out.name}.begun")
 
 
-def _begin(mark: Path, journal: Path) -> int:
+def _begin(mark: Path, out: Path) -> int:
     """Marks a scene as begun, and says how often it was begun before with just the answers that there are now."""
+    journal = journal_of(out)
     num_batches = max(journal.read_bytes().count(b"\n") - 1, 0) if journal.exists() else 0  # after its settings
+    if out.exists() and not journal.exists():
+        num_batches = -1  # its process died behind the last answer: no attempt that gave nothing
     lines = mark.read_text(encoding="ascii").splitlines() if mark.exists() else []
     begun = [int(line.split()[0]) for line in lines if line.strip()]
     num_deaths = next((place for place, one in enumerate(reversed(begun)) if one != num_batches), len(begun))

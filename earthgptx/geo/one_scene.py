@@ -6,6 +6,7 @@ others go out. No model is needed for it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,7 +126,16 @@ def questions_of(wishes: Wishes, *, has_regions: bool) -> tuple[str, ...]:
 
 def digest_of(path: Path) -> str | None:
     """Of a file's bytes; None where there is none, which its reader will say."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else None
+    if not path.is_file():
+        return None
+    status = path.stat()
+    return _digest(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=16)
+def _digest(path: Path, size: int, changed: int) -> str:
+    """Read once however many scenes share the file; its size and time tell another version."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _may_lie_on(feature: Feature, scene: BigScene, file: FeatureFile) -> bool:

@@ -89,15 +89,16 @@ def _of_folder(name: str) -> list[ListedScene]:
     url = name if remote_file.is_url(name) else f"file://{os.path.abspath(name)}"
     filesystem = remote_file.filesystem_of(url)
     whole = filesystem._strip_protocol(url)
+    is_pattern = _is_wild(name) and not Path(name).exists()  # a folder may be called "data[1]"
     try:
-        found = filesystem.glob(whole) if _is_wild(name) else filesystem.find(whole)
-        if not found and not _is_wild(name) and not filesystem.exists(whole):
+        found = filesystem.glob(whole) if is_pattern else filesystem.find(whole)
+        if not found and not is_pattern and not filesystem.exists(whole):
             raise MalformedSceneList(f"There are no scenes in {name}: no such folder.")
     except MalformedSceneList:
         raise
     except Exception as error:  # each store's package has its own: no credentials, no bucket, no network
         raise MalformedSceneList(f"{name} cannot be listed: {' '.join(str(error).split())[:200]}") from error
-    root = _before_wild(whole) if _is_wild(name) else whole.rstrip("/")
+    root = _before_wild(whole) if is_pattern else whole.rstrip("/")
     scenes = []
     for one in sorted(found):
         below = one.removeprefix(root).lstrip("/")
@@ -121,7 +122,7 @@ def _path_in(url: str, key: str) -> Path:
 def _of_list(path: Path) -> list[ListedScene]:
     """The scenes of a list, in its order."""
     if not path.is_file():
-        raise MalformedSceneList(f"There is no list of scenes {path}.")
+        raise MalformedSceneList(f"There is no list of scenes {path}; lists are read from files only.")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

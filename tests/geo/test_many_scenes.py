@@ -164,6 +164,17 @@ def test_a_scene_that_kills_its_process_again_and_again_is_left_aside(folder: Pa
     assert run(folder, out)[3].status == "done"
 
 
+def test_a_scene_that_was_whole_when_its_process_died_is_not_left_aside(folder: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    before = run(folder, out)
+    (out / MANIFEST).unlink()
+    (out / "a.tif.geojson.begun").write_text("0 1\n0 2\n0 3\n")  # the third wrote the file and died then
+    untouched = SeeingGenerator()
+    assert run(folder, out, untouched) == before
+    assert untouched.requests == []
+    assert not (out / "a.tif.geojson.begun").exists()
+
+
 def test_a_run_that_is_only_stopped_leaves_nothing_aside(folder: Path, tmp_path: Path):
     out = tmp_path / "out"
     for _ in range(4):

@@ -44,6 +44,12 @@ def test_a_pattern_means_what_fits_and_names_stay(folder: Path):
     assert list_scenes(f"{folder}/**/*.png")[0] in list_scenes(str(folder))
 
 
+def test_a_folder_may_be_called_like_a_pattern(folder: Path):
+    odd = folder.rename(folder.with_name("data[1]"))
+    assert names_many(str(odd))
+    assert [one.name for one in list_scenes(str(odd))] == ["a.TIFF", "b.tif", "deep/b.png"]
+
+
 def test_a_prefix_of_an_object_store(folder: Path, monkeypatch: pytest.MonkeyPatch):
     with served(folder.parent.parent, monkeypatch):
         prefix = f"s3://{folder.parent.name}/scenes"
