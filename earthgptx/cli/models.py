@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -28,8 +29,9 @@ def train(
 
     if not recipe.is_file():
         refuse(f"There is no recipe {recipe}.")
-    logging.getLogger("earthgptx").setLevel(logging.INFO)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    speaks = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts, the first one alone
+    logging.getLogger("earthgptx").setLevel(logging.INFO if speaks else logging.WARNING)
+    with Progress(console=Console(stderr=True), transient=True, disable=not speaks) as progress:
         views = progress.add_task("views seen by the frozen towers", total=None)
 
         def show(done: int, total: int) -> None:
@@ -38,7 +40,8 @@ def train(
                 progress.stop()  # the training's own bar comes next
 
         folder = train_by_recipe(recipe, overrides or [], on_views=show)
-    typer.echo(f"The trained model is in {folder}.")
+    if speaks:
+        typer.echo(f"The trained model is in {folder}.")
 
 
 def evaluate(ctx: typer.Context) -> None:
