@@ -75,3 +75,17 @@ def test_an_unknown_model_is_one_sentence(image: str):
 def test_a_device_that_is_not_there_is_found_before_the_model_is_loaded(image: str, device: str):
     arguments = ("--model", "mega", "--device", device, "--sensor", "sar", "--json")
     refused(run("ask", image, "What?", *arguments), device)
+
+
+def test_a_plan_is_printed_and_nothing_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    tiny = str(Path(__file__).parents[1] / "recipes" / "tiny.py")
+    result = run("train", "--plan", tiny, "--gpus", "2", "--memory", "80", "--set", "features=", "--set", "data=none")
+    assert result.exit_code == 0, result.stderr
+    assert "2 GPUs of 80 GiB" in result.stdout
+    assert "It fits" in result.stdout
+    assert not list(tmp_path.iterdir())
+    refused(run("train", "--plan", tiny, "--gpus", "0"), "0 GPUs")
+    refused(run("train", "--plan", tiny, "--memory", "0"), "--memory is 0 GiB")
+    refused(run("train", "--plan", "none.py"), "none.py")
+    refused(run("train", "--plan", tiny, "--gpus", "1", "--set", "size=mega"), "mega")

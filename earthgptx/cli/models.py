@@ -18,6 +18,11 @@ def train(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change one field; repeatable.")
     ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what it takes of each GPU's memory; train nothing.")
+    ] = False,
+    gpus: Annotated[int, typer.Option(help="GPUs to plan for.")] = 8,
+    memory: Annotated[float, typer.Option(help="Memory of one of them in GiB.")] = 80.0,
 ) -> None:
     """Train a model as a recipe says; a run that was stopped goes on from its last checkpoint.
 
@@ -29,6 +34,9 @@ def train(
 
     if not recipe.is_file():
         refuse(f"There is no recipe {recipe}.")
+    if plan:
+        typer.echo(_plan(recipe, overrides or [], gpus, memory))
+        return
     speaks = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts, the first one alone
     logging.getLogger("earthgptx").setLevel(logging.INFO if speaks else logging.WARNING)
     with Progress(console=Console(stderr=True), transient=True, disable=not speaks) as progress:
@@ -42,6 +50,17 @@ def train(
         folder = train_by_recipe(recipe, overrides or [], on_views=show)
     if speaks:
         typer.echo(f"The trained model is in {folder}.")
+
+
+def _plan(recipe: Path, overrides: list[str], gpus: int, memory: float) -> str:
+    """The page that `--plan` prints."""
+    from earthgptx.training.plan import plan
+    from earthgptx.training.plan_table import page
+    from earthgptx.training.recipe import load_recipe
+
+    if not 0 < memory < float("inf"):
+        refuse(f"--memory is {memory:g} GiB; it must be above 0.")
+    return page(plan(load_recipe(recipe, overrides), gpus), memory)
 
 
 def evaluate(ctx: typer.Context) -> None:
