@@ -16,7 +16,7 @@ from transformers.cache_utils import Cache
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 
-class ExactRotaryEmbedding(LlamaRotaryEmbedding):  # type: ignore[misc]  # its base is untyped
+class ExactRotaryEmbedding(LlamaRotaryEmbedding):
     """Keeps its frequencies as they are when the model around it changes its precision.
 
     Rounded to bf16, those of Llama-2 would turn the word at position 4,095 by up to 5 rad too far.

@@ -40,7 +40,7 @@ def open_whole(folder: Path, config: EarthGPTXConfig) -> EarthGPTX:
     TensorFiles(files)  # whole, each name once
     try:
         with _quiet():
-            model, found = EarthGPTX.from_pretrained(
+            loaded: Any = EarthGPTX.from_pretrained(  # its stub knows of no second value
                 folder,
                 config=config,
                 local_files_only=True,
@@ -50,7 +50,9 @@ def open_whole(folder: Path, config: EarthGPTXConfig) -> EarthGPTX:
             )
     except (SafetensorError, OSError, RuntimeError) as error:
         raise BrokenCheckpoint(f"The weights in {folder} cannot be read: {str(error).splitlines()[0]}") from error
+    model, found = loaded
     _check(found, folder, config)
+    assert isinstance(model, EarthGPTX)
     return model.eval()
 
 
@@ -73,7 +75,7 @@ def _check(found: Mapping[str, Any], folder: Path, config: EarthGPTXConfig) -> N
 def _quiet() -> Iterator[None]:
     """Without the table that transformers prints of what does not fit."""
     before = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
+    logging.set_verbosity_error()
     try:
         yield
     finally:
