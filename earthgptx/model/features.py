@@ -29,9 +29,14 @@ class VisionFeatures:
         """The features of the views at `index` (K,), in that order."""
         return VisionFeatures(vit=self.vit[index], cnn=tuple(level[index] for level in self.cnn))
 
+    def pinned(self) -> VisionFeatures:
+        """The same features in memory from which a GPU fetches them while it computes."""
+        return VisionFeatures(vit=self.vit.pin_memory(), cnn=tuple(level.pin_memory() for level in self.cnn))
+
     def to(self, device: torch.device | str) -> VisionFeatures:
         """The same features on another device."""
-        return VisionFeatures(vit=self.vit.to(device), cnn=tuple(level.to(device) for level in self.cnn))
+        levels = tuple(level.to(device, non_blocking=True) for level in self.cnn)
+        return VisionFeatures(vit=self.vit.to(device, non_blocking=True), cnn=levels)
 
     @staticmethod
     def concatenate(parts: list[VisionFeatures]) -> VisionFeatures:

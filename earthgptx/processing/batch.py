@@ -58,6 +58,10 @@ class Batch:
         changed: dict[str, Any] = {name: change(tensor) for name, tensor in tensors.items()}
         return replace(self, targets=tuple(change(target) for target in self.targets), **changed)
 
+    def pinned(self) -> Batch:
+        """The same batch in memory from which a GPU fetches it while it computes."""
+        return self._each(lambda tensor: tensor.pin_memory())
+
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))

@@ -72,13 +72,22 @@ class TrainingBatch:
         """The features of its views: those that were cached, or what the towers say now."""
         return vision(self.batch.views) if self.features is None else self.features
 
+    def pinned(self) -> TrainingBatch:
+        """The same batch in memory from which a GPU fetches it while it computes."""
+        return TrainingBatch(
+            batch=self.batch.pinned(),
+            features=None if self.features is None else self.features.pinned(),
+            labels=self.labels.pin_memory(),
+            scene_frames={place: frame.pin_memory() for place, frame in self.scene_frames.items()},
+        )
+
     def to(self, device: torch.device | str) -> TrainingBatch:
         """The same batch on another device."""
         return TrainingBatch(
             batch=self.batch.to(device),
             features=None if self.features is None else self.features.to(device),
-            labels=self.labels.to(device),
-            scene_frames={place: frame.to(device) for place, frame in self.scene_frames.items()},
+            labels=self.labels.to(device, non_blocking=True),
+            scene_frames={place: frame.to(device, non_blocking=True) for place, frame in self.scene_frames.items()},
         )
 
 

@@ -220,8 +220,10 @@ class Trainer:
     def _batch(self, step: int) -> TrainingBatch:
         """Both streams are counted by the run's own step, so that each is the same however a run is interrupted."""
         if self.is_marks_only(step):
-            return self.warm_corpus.batch(step, self.recipe.warm_batch_size, self.world.share)
-        return self.corpus.batch(step, self.recipe.batch_size, self.world.share)
+            batch = self.warm_corpus.batch(step, self.recipe.warm_batch_size, self.world.share)
+        else:
+            batch = self.corpus.batch(step, self.recipe.batch_size, self.world.share)
+        return batch.pinned() if self.model.device.type == "cuda" else batch
 
 
 def word_embeddings(model: EarthGPTX, token_ids: list[list[int]]) -> list[Tensor]:
