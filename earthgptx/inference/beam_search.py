@@ -1,6 +1,7 @@
 """Beam search: several answers are followed at once, and the one that agrees most with all of them is given.
 
-A prompt's embeddings come in, token ids with the state at each `<pix>` go out. It knows no scene, no mark and no text.
+Prompts that were read come in, token ids with the state at each `<pix>` go out. It knows no scene, no mark, no text and
+no model.
 Greedy decoding commits to its first words, and the likeliest answer is often a short or an odd one. What is given is
 the answer of least expected risk (Kumar and Byrne 2004): its overlap with the others found, each weighted by its
 probability.
@@ -11,13 +12,30 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from earthgptx.data.overlap import overlap, runs_of
-from earthgptx.model.language import Language
+
+
+class Steps(Protocol):
+    """Rows of text that grow by a token a step, as `token_steps.TokenSteps`."""
+
+    hidden: Tensor  # (R, D) state of each row's last token
+
+    def logits(self) -> Tensor:
+        """(R, vocabulary) of each row's next word."""
+        ...
+
+    def keep(self, rows: Tensor) -> None:
+        """Goes on with these rows, in this order."""
+        ...
+
+    def read(self, token_ids: Tensor) -> None:
+        """One more token a row."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -76,9 +94,7 @@ class _Search:
 
 @torch.inference_mode()
 def beam_search(
-    language: Language,
-    embeddings: Tensor,
-    present: Tensor,
+    steps: Steps,
     *,
     num_beams: int,
     max_new_tokens: int,
@@ -89,9 +105,7 @@ def beam_search(
     """The best answer found to each prompt.
 
     Args:
-        language: the language model.
-        embeddings: (B, T, D) of the prompts, padded on the left.
-        present: (B, T) False where there is only padding.
+        steps: the prompts as they were read, a row each, with room for `max_new_tokens`.
         num_beams: answers followed at once, at least 2: one is greedy decoding, which needs no search.
         max_new_tokens: where an answer that does not end is cut.
         end_id: the word that ends an answer.
@@ -101,30 +115,24 @@ def beam_search(
     Returns:
         One hypothesis a prompt.
     """
-    cache = DynamicCache()
-    searches = [_Search() for _ in range(len(embeddings))]
-    hidden = language(embeddings, present, cache)[:, -1]
+    searches = [_Search() for _ in range(len(steps.hidden))]
     rows = list(range(len(searches)))  # the prompt that each row of the batch belongs to
     for _ in range(max_new_tokens):
-        log_probabilities = _log_probabilities(language, hidden, never)
+        log_probabilities = _log_probabilities(steps.logits(), never)
         # One of the candidates of a beam may be the end word, so one more than the beams may need.
         values, ids = log_probabilities.topk(min(num_beams + 1, log_probabilities.shape[-1]), dim=-1)
         parents = _step(searches, rows, values.tolist(), ids.tolist(), num_beams, end_id)
         if not parents:
             break
         rows = [rows[parent] for parent in parents]
-        order = torch.tensor(parents, device=embeddings.device)
-        cache.batch_select_indices(order)
-        present = torch.cat([present[order], present.new_ones(len(order), 1)], dim=1)
+        steps.keep(torch.tensor(parents, device=steps.hidden.device))
         said = [beam.ids[-1] for search in _running(searches, num_beams) for beam in search.beams]
-        new = language.embed(torch.tensor(said, device=embeddings.device)[:, None])
-        hidden = language(new, present, cache)[:, -1]
-        _keep_pix_states(_running(searches, num_beams), hidden, pix_id)
+        steps.read(torch.tensor(said, device=steps.hidden.device))
+        _keep_pix_states(_running(searches, num_beams), steps.hidden, pix_id)
     return [search.best() for search in searches]
 
 
-def _log_probabilities(language: Language, hidden: Tensor, never: Collection[int]) -> Tensor:
-    logits = language.logits(hidden)
+def _log_probabilities(logits: Tensor, never: Collection[int]) -> Tensor:
     logits[:, list(never)] = -torch.inf
     return torch.log_softmax(logits, dim=-1)
 

@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from earthgptx.inference.beam_search import beam_search
 from earthgptx.inference.language_engine import IsStopped, OnToken, Words, Writing, Written
+from earthgptx.inference.packed_weights import PackedLanguage, can_be_packed
+from earthgptx.inference.token_steps import TokenSteps
 from earthgptx.model.language import Language
+
+MAX_PACKED_ROWS = 4  # from eight on, the products in bf16 are as fast, since a weight that was read serves all rows
 
 
 @dataclass
@@ -40,13 +43,14 @@ class TorchEngine:
     """Writes with the model's own language box, on its device and in its precision.
 
     Args:
-        language: the box.
+        language: the box; its weights stay as they are from the first answer on.
         words: that it must know.
     """
 
     def __init__(self, language: Language, words: Words) -> None:
         self.language = language
         self.words = words
+        self._packed: PackedLanguage | None = None  # made when first wanted, in less than a second
 
     @torch.inference_mode()
     def write(
@@ -59,17 +63,24 @@ class TorchEngine:
         is_stopped: IsStopped | None = None,
     ) -> list[Written]:
         """As `LanguageEngine.write`."""
+        packed = self._packed_for(len(embeddings) * writing.num_beams)
+        steps = TokenSteps(
+            self.language,
+            embeddings,
+            present,
+            room=writing.max_new_tokens,
+            products=None if packed is None else packed.products,
+            logits=None if packed is None else packed.logits,
+        )
         if writing.num_beams > 1:
-            return self._search(embeddings, present, writing, on_token)
+            return self._search(steps, writing, on_token)
         rows = [_Row() for _ in range(len(embeddings))]
-        cache = DynamicCache()
         sampler = torch.Generator(device=embeddings.device).manual_seed(writing.seed)
-        hidden = self.language(embeddings, present, cache)[:, -1]
         for _ in range(writing.max_new_tokens):
             _stop(rows, is_stopped)
             if all(row.is_done for row in rows):
                 break
-            logits = self.language.logits(hidden)
+            logits = steps.logits()
             logits[:, list(self.words.never)] = -torch.inf
             ids, probabilities = _choose(logits, writing.temperature, sampler)
             # One list, so that a GPU is waited for once a step; fp32 holds every id exactly.
@@ -82,19 +93,24 @@ class TorchEngine:
             if all(row.is_done for row in rows):
                 break
             # A finished row goes on unheard until the last one is done.
-            present = torch.cat([present, torch.ones_like(present[:, :1])], dim=1)
-            hidden = self.language(self.language.embed(ids[:, None]), present, cache)[:, -1]
+            steps.read(ids)
             for place, row in enumerate(rows):
                 if row.is_state_due:
-                    row.states.append(hidden[place])
+                    row.states.append(steps.hidden[place])
         return [Written(tuple(row.states), row.is_stopped) for row in rows]
 
-    def _search(self, embeddings: Tensor, present: Tensor, writing: Writing, on_token: OnToken) -> list[Written]:
+    def _packed_for(self, num_rows: int) -> PackedLanguage | None:
+        """The weights in the form in which so few rows are written fastest; None where that is the model's own."""
+        if num_rows > MAX_PACKED_ROWS or not can_be_packed(self.language):
+            return None
+        if self._packed is None:
+            self._packed = PackedLanguage(self.language)
+        return self._packed
+
+    def _search(self, steps: TokenSteps, writing: Writing, on_token: OnToken) -> list[Written]:
         """Answers that agree most with all that were followed."""
         found = beam_search(
-            self.language,
-            embeddings,
-            present,
+            steps,
             num_beams=writing.num_beams,
             max_new_tokens=writing.max_new_tokens,
             end_id=self.words.end,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Collection
+from typing import Any
 
 import pytest
 import torch
@@ -13,8 +15,9 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from earthgptx.data.overlap import overlap, runs_of
-from earthgptx.inference.beam_search import Hypothesis, beam_search
+from earthgptx.inference.beam_search import Hypothesis, Steps, beam_search
 from earthgptx.inference.generation import Generator
+from earthgptx.inference.token_steps import TokenSteps
 from earthgptx.model.language import Language
 from tests.inference.test_generation import MARKS, generate, request
 from tests.tiny_model import SMALL, tiny_model, tiny_processor
@@ -27,25 +30,31 @@ CLOSE = {"atol": 3e-5, "rtol": 1e-4}
 class Chain:
     """A language whose next word hangs on the last one alone; its states are one-hot words."""
 
-    def __init__(self, table: Tensor) -> None:
+    def __init__(self, table: Tensor, first: int = 2) -> None:
         self.table = table
+        self.hidden = torch.eye(len(table))[[first]]
 
-    def __call__(self, embeddings: Tensor, present: Tensor, cache: object) -> Tensor:
-        return embeddings
+    def logits(self) -> Tensor:
+        return self.hidden @ self.table
 
-    def embed(self, token_ids: Tensor) -> Tensor:
-        return torch.nn.functional.one_hot(token_ids, len(self.table)).float()
+    def keep(self, rows: Tensor) -> None:
+        self.hidden = self.hidden[rows]
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        return hidden @ self.table
+    def read(self, token_ids: Tensor) -> None:
+        self.hidden = torch.eye(len(self.table))[token_ids]
 
 
-def search(
-    language: Chain | Language, embeddings: Tensor, present: Tensor | None = None, **settings: int
+def search(steps: Steps, never: Collection[int] = (), **settings: int) -> list[Hypothesis]:
+    defaults = {"num_beams": 3, "max_new_tokens": 6, "end_id": END, "pix_id": PIX}
+    return beam_search(steps, never=never, **{**defaults, **settings})
+
+
+def search_words(
+    language: Language, embeddings: Tensor, present: Tensor | None = None, **settings: Any
 ) -> list[Hypothesis]:
     present = torch.ones(embeddings.shape[:2], dtype=torch.bool) if present is None else present
-    defaults = {"num_beams": 3, "max_new_tokens": 6, "end_id": END, "pix_id": PIX}
-    return beam_search(language, embeddings, present, never=(), **{**defaults, **settings})
+    with torch.inference_mode():
+        return search(TokenSteps(language, embeddings, present, room=6), **settings)
 
 
 @given(st.integers(0, 10_000))
@@ -62,7 +71,7 @@ def test_with_beams_enough_it_gives_the_answer_of_least_risk_among_all(seed: int
     def expected(ids: tuple[int, ...]) -> float:
         return sum(share * overlap(runs_of(ids), runs_of(other)) for other, share in answers.items())
 
-    [found] = search(Chain(table), torch.eye(words)[None, 2:3], num_beams=words**length, max_new_tokens=length)
+    [found] = search(Chain(table), num_beams=words**length, max_new_tokens=length)
     assert expected(found.ids) == pytest.approx(max(map(expected, answers)), rel=1e-4)
     assert math.exp(found.total) == pytest.approx(answers[found.ids], rel=1e-4)
 
@@ -80,7 +89,7 @@ def test_the_odd_one_out_is_not_given_though_it_is_the_likeliest():
         (7, END, 1.0),
     ]:
         table[before, after] = math.log(share)
-    [found] = search(Chain(table), torch.eye(8)[None, 2:3], num_beams=4)
+    [found] = search(Chain(table), num_beams=4)
     assert found.ids in {(4, 5, 6), (4, 5, 7)}
 
 
@@ -97,8 +106,8 @@ def prompts(language: Language) -> Tensor:
 
 @pytest.mark.parametrize("num_beams", [2, 5])
 def test_the_cache_says_what_a_full_forward_says(language: Language, prompts: Tensor, num_beams: int):
-    pix = int(search(language, prompts, num_beams=num_beams)[0].ids[1])  # a word that is said
-    for prompt, found in zip(prompts, search(language, prompts, num_beams=num_beams, pix_id=pix), strict=True):
+    pix = int(search_words(language, prompts, num_beams=num_beams)[0].ids[1])  # a word that is said
+    for prompt, found in zip(prompts, search_words(language, prompts, num_beams=num_beams, pix_id=pix), strict=True):
         said = torch.tensor([found.ids])
         whole = torch.cat([prompt[None], language.embed(said)], dim=1)
         states = language(whole, torch.ones(whole.shape[:2], dtype=torch.bool))[0]
@@ -115,16 +124,13 @@ def test_a_batch_and_its_padding_change_nothing(language: Language, prompts: Ten
     padded = torch.cat([torch.full_like(prompts[:, :3], 7.0), prompts], dim=1)
     present = torch.ones(padded.shape[:2], dtype=torch.bool)
     present[:, :3] = False
-    for alone, prompt in zip(search(language, padded, present), prompts, strict=True):
-        assert alone.ids == search(language, prompt[None])[0].ids
+    for alone, prompt in zip(search_words(language, padded, present), prompts, strict=True):
+        assert alone.ids == search_words(language, prompt[None])[0].ids
 
 
 def test_words_that_are_never_said_are_never_said(language: Language, prompts: Tensor):
-    first = search(language, prompts[:1])[0].ids
-    present = torch.ones(prompts[:1].shape[:2], dtype=torch.bool)
-    [found] = beam_search(
-        language, prompts[:1], present, num_beams=3, max_new_tokens=6, end_id=END, pix_id=PIX, never=first
-    )
+    first = search_words(language, prompts[:1])[0].ids
+    [found] = search_words(language, prompts[:1], never=first)
     assert not set(first) & set(found.ids)
 
 
