@@ -69,7 +69,8 @@ def main() -> None:
         result["batched_over_one_at_a_time"] = round(gain, 2)
         print(f"\nbatched over one at a time: {gain:.2f} times the answers a minute")
     for name, run in runs.items():
-        print(f"memory, {name}: the last third grew by {run['memory_last_third_grew_mb']} MB")
+        low, high = run["memory_last_third_grew_mb"], run["highest_last_third_grew_mb"]
+        print(f"memory, {name}: between batches the last third grew by {low} MB, within them by {high} MB")
     about = {"model": arguments.model, "clients": arguments.clients, "seconds": arguments.seconds}
     print(json.dumps({**result, **about, "machine": f"{os.cpu_count()} cores, {platform.processor()}"}))
 
@@ -105,6 +106,7 @@ def measure(model: str, batch_size: int, num_clients: int, seconds: float) -> di
         ask(client, scenes[0], random.Random(0))  # the first answer is slower: it is not measured
         while gauge(client.get("/metrics").text, "encoded_scenes") < num_clients:
             time.sleep(0.2)
+        before = resident_mb(process.pid)
         start = queue_histogram(client.get("/metrics").text)
         end = time.monotonic() + seconds
         threads = [
@@ -129,8 +131,11 @@ def measure(model: str, batch_size: int, num_clients: int, seconds: float) -> di
         "queue_seconds_p95": round(quantile_of(waits, 0.95), 2),
         "answer_seconds_p50": round(float(np.quantile(answered, 0.5)), 2),
         "answer_seconds_p95": round(float(np.quantile(answered, 0.95)), 2),
-        "memory_mb": memory,
-        "memory_last_third_grew_mb": last_third_grew(memory),
+        "memory_before_mb": before,
+        "memory_lowest_mb": [low for low, _ in memory],
+        "memory_highest_mb": [high for _, high in memory],
+        "memory_last_third_grew_mb": last_third_grew([low for low, _ in memory]),
+        "highest_last_third_grew_mb": last_third_grew([high for _, high in memory]),
         "features_kept_mb": round(gauge(metrics, "encoded_bytes") / 2**20),
     }
 
@@ -201,24 +206,26 @@ def resident_mb(pid: int) -> int:
     return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("RssAnon"))
 
 
-def memory_while(threads: list[threading.Thread], pid: int) -> list[int]:
-    """Resident memory now, every ten seconds until the threads end, and then."""
-    started, memory = time.monotonic(), [resident_mb(pid)]
-    for thread in threads:
-        while thread.is_alive():
-            thread.join(max(started + SECONDS_A_SAMPLE * len(memory) - time.monotonic(), 0.0))
-            if time.monotonic() >= started + SECONDS_A_SAMPLE * len(memory):
-                memory.append(resident_mb(pid))
-    return [*memory, resident_mb(pid)]
+def memory_while(threads: list[threading.Thread], pid: int) -> list[tuple[int, int]]:
+    """The lowest and the highest resident memory of each ten seconds until the threads end, looked at every 0.2 s.
+
+    It goes up and down with each batch: the lowest is what is kept between two of them.
+    """
+    memory: list[tuple[int, int]] = []
+    while any(thread.is_alive() for thread in threads):
+        end = time.monotonic() + SECONDS_A_SAMPLE
+        seen = [resident_mb(pid)]
+        while time.monotonic() < end and any(thread.is_alive() for thread in threads):
+            time.sleep(0.2)
+            seen.append(resident_mb(pid))
+        memory.append((min(seen), max(seen)))
+    return memory
 
 
 def last_third_grew(memory: list[int]) -> int:
-    """By how much the highest of the last third is above the highest of the third before it.
-
-    Memory goes up and down with each batch: two single samples would say little.
-    """
+    """By how much the median of the last third is above that of the third before it."""
     third = max(len(memory) // 3, 1)
-    return max(memory[-third:]) - max(memory[-2 * third : -third] or memory[:1])
+    return round(float(np.median(memory[-third:]) - np.median(memory[-2 * third : -third] or memory[:1])))
 
 
 def gauge(metrics: str, name: str) -> float:
