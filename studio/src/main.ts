@@ -26,7 +26,7 @@ displayPanel(byId("display"), studio);
 markPanel(byId("marks"), studio, ({ mark }) => { view.reveal(mark); });
 answerPanel(byId("answers"), studio, page.announce);
 questionForm(byId("ask"), studio);
-fillHelp(byId("help"), listenForKeys(studio, view, map, page), page.closeHelp);
+fillHelp(byId("help"), listenForKeys(studio, view, map, page), page.closeHelp, studio);
 studio.topics.on(["selection"], () => {
   const { handle } = studio.drawing;
   if (handle !== null) page.announce(`Handle: ${handle.name}`);

@@ -96,6 +96,32 @@ it("adds the list of old answers to one that came before it", async () => {
   expect(studio.open?.id).toBe("2");
 });
 
+it("stops an upload that is cancelled, and those that wait go on", async () => {
+  const server = new Server(usual({
+    "GET /scenes/c/answers": json({ answers: [] }),
+    "POST /scenes": async (init) => {
+      const name = ((init.body as FormData).get("file") as File).name;
+      if (name === "slow.png") await new Promise((_, drop) => init.signal?.addEventListener("abort", () => { drop(new DOMException("", "AbortError")); }));
+      return json(scene("c"), 201);
+    },
+  }));
+  const studio = freshStudio();
+  await studio.start();
+  const files = ["slow.png", "dropped.png", "good.png"].map((name) => new File(["x"], name));
+  const sending = studio.uploads.send(files, "auto");
+  expect(studio.uploads.list.map(({ isWaiting }) => isWaiting)).toEqual([false, true, true]);
+  await vi.waitFor(() => { expect(server.lines()).toContain("POST /scenes"); });
+  const [slow, dropped] = studio.uploads.list;
+  studio.uploads.dismiss(dropped?.id ?? 0);
+  studio.uploads.dismiss(slow?.id ?? 0);
+  await sending;
+  expect(studio.uploads.list).toEqual([]);
+  expect(studio.notice).toBeNull();
+  expect(studio.connection).toBe("ready");
+  expect(server.lines().filter((line) => line === "POST /scenes")).toHaveLength(2);
+  expect(studio.scenes.map(({ id }) => id)).toEqual(["c", "a", "b"]);
+});
+
 it("does not open an upload over a question on its way, nor where the user has gone on", async () => {
   const slow = later();
   const asked = later();

@@ -220,3 +220,23 @@ def test_marks_that_cannot_be_imported_are_refused_in_one_sentence(studio: Studi
         page.evaluate(DROP, ["marks.geojson", text])
         page.locator("#notice p", has_text=sentence).wait_for()
     assert studio.kinds() == []
+
+
+def test_a_polygon_that_crosses_itself_is_told_while_it_is_drawn(studio: StudioPage):
+    page = studio.page
+    hint = page.locator("#hint")
+    studio.take("Polygon")
+    for corner in ((100, 100), (300, 300), (300, 100)):
+        studio.click(corner)
+        page.wait_for_timeout(300)
+        assert "crosses" not in hint.inner_text()
+    page.mouse.move(*studio.on_screen((100, 250)), steps=5)
+    page.locator("#hint.wrong", has_text="edges 1 and 3 meet").wait_for()
+    page.mouse.move(*studio.on_screen((400, 120)), steps=5)
+    page.locator("#hint:not(.wrong)").wait_for()
+    studio.click((100, 250))
+    page.locator("#map").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("alert").filter(has_text="Move a corner").wait_for()
+    assert studio.kinds() == ["polygon"]
+    page.locator("#hint:not(.wrong)").wait_for(state="attached")

@@ -193,6 +193,49 @@ def test_keys_of_other_keyboards_and_of_other_windows(page: Any, scenes: Rendere
     assert studio.kinds() == ["point", "box"]
 
 
+def test_single_keys_can_be_switched_off(page: Any, scenes: RenderedScenes):
+    studio = StudioPage(page)
+    studio.upload(scenes.optical, "optical")
+    pressed = page.locator("#toolbar button[aria-pressed=true]")
+    box = page.get_by_role("toolbar").get_by_role("button", name="Box", exact=True)
+    assert box.get_attribute("aria-keyshortcuts") == "B"
+    page.get_by_role("button", name="Keyboard").click()
+    page.get_by_label("Single letters and signs are shortcuts").uncheck()
+    page.keyboard.press("Escape")
+    for _ in range(2):  # the second time after a reload, which keeps the choice
+        page.locator("#map").focus()
+        page.keyboard.press("b")
+        assert pressed.get_attribute("aria-label") == "Select and move"
+        assert box.get_attribute("aria-keyshortcuts") is None
+        assert box.get_attribute("title") == "Box"
+        page.reload()
+        page.locator(".scenes li.open").wait_for()
+    studio.take("Point")
+    studio.click((300, 250))
+    page.keyboard.press("Control+z")  # others stay
+    assert studio.kinds() == []
+    page.get_by_role("button", name="Keyboard").click()
+    page.get_by_label("Single letters and signs are shortcuts").check()
+    page.keyboard.press("Escape")
+    page.keyboard.press("b")
+    assert pressed.get_attribute("aria-label") == "Box"
+
+
+def test_an_upload_on_its_way_can_be_cancelled(page: Any, scenes: RenderedScenes):
+    held: list[Any] = []
+    page.route("**/scenes", lambda route: held.append(route) if route.request.method == "POST" else route.continue_())
+    page.set_input_files("#file", [scenes.optical, scenes.infrared])
+    page.locator(".uploads li", has_text="Uploading").wait_for()
+    assert page.locator(".uploads li", has_text="Waiting").count() == 1
+    page.get_by_role("button", name=f"Cancel {scenes.infrared.name}").click()
+    page.get_by_role("button", name=f"Cancel {scenes.optical.name}").click()
+    page.locator(".uploads li").wait_for(state="detached")
+    page.unroute("**/scenes")
+    StudioPage(page).upload(scenes.infrared, "infrared")
+    assert page.locator("#notice").is_hidden()
+    assert len(held) == 1
+
+
 def test_a_region_in_words_that_still_come_stays_under_the_pointer(page: Any, server: Running, scenes: RenderedScenes):
     studio = StudioPage(page)
     studio.upload(scenes.optical, "optical")

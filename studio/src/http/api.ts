@@ -49,11 +49,11 @@ export class Api {
     return (await this.json<{ scenes: readonly Scene[] }>("/scenes")).scenes;
   }
 
-  upload(file: File, sensor: string): Promise<Scene> {
+  upload(file: File, sensor: string, signal: AbortSignal): Promise<Scene> {
     const body = new FormData();
     body.append("file", file, file.name);
     body.append("sensor", sensor);
-    return this.json<Scene>("/scenes", { method: "POST", body });
+    return this.json<Scene>("/scenes", { method: "POST", body, signal });
   }
 
   async forget(scene: string): Promise<void> {

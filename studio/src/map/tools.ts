@@ -4,11 +4,13 @@ import type OlMap from "ol/Map";
 import type MapBrowserEvent from "ol/MapBrowserEvent";
 import { primaryAction } from "ol/events/condition";
 import type Geometry from "ol/geom/Geometry";
+import Polygon from "ol/geom/Polygon";
 import DragPan from "ol/interaction/DragPan";
 import Draw, { createBox, type GeometryFunction } from "ol/interaction/Draw";
 import Translate from "ol/interaction/Translate";
 import type VectorLayer from "ol/layer/Vector";
-import type { Kind } from "../model/marks";
+import { crossingSentence } from "../model/crossing";
+import type { Kind, Vertex } from "../model/marks";
 import type { Studio, Tool } from "../model/studio";
 import { penStyle } from "./mark_style";
 import { markOf } from "./shapes";
@@ -64,6 +66,7 @@ export class Tools {
 
   private take(tool: Tool): void {
     if (this.pen !== null) this.map.removeInteraction(this.pen);
+    this.studio.judgeSketch(null);
     this.pen = null;
     this.hand.setActive(tool === "select");
     this.target.dataset.tool = tool;
@@ -78,7 +81,13 @@ export class Tools {
       style: penStyle(this.studio.drawing.marks.length + 1),
       stopClick: true,
     });
+    this.pen.on("drawstart", ({ feature }) => {
+      const geometry = feature.getGeometry();
+      geometry?.on("change", () => { this.studio.judgeSketch(sketchProblem(tool, geometry)); });
+    });
+    this.pen.on("drawabort", () => { this.studio.judgeSketch(null); });
     this.pen.on("drawend", ({ feature }) => {
+      this.studio.judgeSketch(null);
       const mark = markOf(tool, this.thinned(tool, feature.getGeometry()));
       // The pen still works on its event; the change of marks takes it from the map.
       queueMicrotask(() => { if (mark !== null) this.studio.drawing.add(mark); });
@@ -121,6 +130,13 @@ export class Tools {
     if (isDown) event.preventDefault(); // the page would scroll
     this.isSpaceHeld = isDown;
   }
+}
+
+/** The ring in hand ends with the pointer and its first corner; the edge between those two may still go anywhere. */
+function sketchProblem(tool: Kind, geometry: Geometry): string | null {
+  if (tool !== "polygon" || !(geometry instanceof Polygon)) return null;
+  const ring = (geometry.getCoordinates()[0] ?? []) as unknown as Vertex[];
+  return crossingSentence(ring.slice(0, -1), false);
 }
 
 /** The first finger, the pen or the left button, pressed or, as -1, on its way. */

@@ -76,6 +76,15 @@ export class Drafts {
     this.write("theme", theme);
   }
 
+  /** Whether single letters and signs are shortcuts; who speaks to the browser types many that are none. */
+  get hasSingleKeys(): boolean {
+    return this.read("single-keys") !== false;
+  }
+
+  set hasSingleKeys(isOn: boolean) {
+    this.write("single-keys", isOn);
+  }
+
   get token(): string | null {
     return this.passing.getItem(`${PREFIX}token`);
   }

@@ -1,5 +1,6 @@
 /** The marks of the open scene: drawn, moved, reshaped, named, numbered, removed, undone. It knows no server and no element. */
 
+import { crossingSentence } from "./crossing";
 import { handlesOf, pulled, withoutVertex, withVertex, type Handle } from "./handles";
 import { isDrawn, nameOf, shifted, touches, type Mark, type PlacedMark } from "./marks";
 import { Undoable } from "./undo";
@@ -58,6 +59,7 @@ export class Drawing {
     if (size === null || !isDrawn(mark)) return; // not drawn: a click where a drag was meant
     if (!this.lies(mark)) return;
     this.addAll([{ id: newId(), mark, label: "" }]);
+    this.tellCrossing(mark);
   }
 
   /** Adds marks that are known to lie in the scene, as one step. */
@@ -188,6 +190,13 @@ export class Drawing {
     const placed = this.marks.find((mark) => mark.id === id);
     if (placed === undefined || (change.mark === undefined && change.label === placed.label)) return; // no step to undo
     this.set(this.marks.map((mark) => (mark.id === id ? { ...mark, ...change } : mark)));
+    if (change.mark !== undefined) this.tellCrossing(change.mark);
+  }
+
+  /** A polygon that crosses itself stays, for a corner may be moved, but could not be asked about. */
+  private tellCrossing(mark: Mark): void {
+    const sentence = mark.kind === "polygon" ? crossingSentence(mark.coordinates, true) : null;
+    if (sentence !== null) this.around.say(`${sentence} Move a corner, or draw it anew.`);
   }
 
   private lies(mark: Mark): boolean {

@@ -11,7 +11,7 @@ import { Uploads } from "./uploads";
 export type Tool = "select" | Kind;
 export type Topic =
   | "connection" | "scenes" | "scene" | "marks" | "selection" | "tool" | "display" | "answers" | "pending" | "hover"
-  | "layers" | "uploads" | "heard" | "notice" | "draft";
+  | "layers" | "sketch" | "uploads" | "heard" | "notice" | "draft";
 export type Connection = "connecting" | "ready" | "loading" | "gone" | "locked";
 
 /** A question on its way. */
@@ -57,6 +57,8 @@ export class Studio {
   pending: Pending | null = null;
   readonly uploads: Uploads;
   notice: Notice | null = null;
+  /** What is wrong with the shape that is being drawn. */
+  sketchProblem: string | null = null;
   private draft: Draft = EMPTY_DRAFT;
   private hasAnswers = false;
   private isListing = false;
@@ -165,6 +167,12 @@ export class Studio {
     if (this.hovered === number) return;
     this.hovered = number;
     this.topics.changed("hover");
+  }
+
+  judgeSketch(problem: string | null): void {
+    if (this.sketchProblem === problem) return;
+    this.sketchProblem = problem;
+    this.topics.changed("sketch");
   }
 
   use(tool: Tool): void {

@@ -8,6 +8,9 @@ export interface Upload {
   readonly name: string;
   /** Why it was refused; null while it is on its way. */
   readonly refusal: string | null;
+  /** Whether it waits for those before it. */
+  readonly isWaiting: boolean;
+  readonly stop: AbortController;
 }
 
 /** What uploads need of their surroundings. */
@@ -28,27 +31,34 @@ export class Uploads {
   constructor(private readonly around: UploadSurroundings) {}
 
   async send(files: readonly File[], sensor: string): Promise<void> {
-    for (const file of files) {
-      const upload: Upload = { id: ++this.count, name: file.name, refusal: null };
-      this.set([...this.list, upload]);
+    const uploads = files.map(({ name }): Upload => ({ id: ++this.count, name, refusal: null, isWaiting: true, stop: new AbortController() }));
+    this.set([...this.list, ...uploads]);
+    for (const [place, file] of files.entries()) {
+      const upload = uploads[place];
+      if (upload === undefined || upload.stop.signal.aborted) continue;
+      this.change(upload.id, { isWaiting: false });
       const refusal = await this.refusalOf(file);
-      if (refusal === null) await this.sendOne(file, sensor, upload.id);
-      else this.refuse(upload.id, refusal);
+      if (refusal === null) await this.sendOne(file, sensor, upload);
+      else this.change(upload.id, { refusal });
     }
   }
 
+  /** Takes one from the list; what is still on its way is stopped. */
   dismiss(id: number): void {
+    this.list.find((upload) => upload.id === id)?.stop.abort();
     this.set(this.list.filter((upload) => upload.id !== id));
   }
 
-  private async sendOne(file: File, sensor: string, id: number): Promise<void> {
+  private async sendOne(file: File, sensor: string, { id, stop }: Upload): Promise<void> {
+    const isStopped = (): boolean => stop.signal.aborted;
+    if (isStopped()) return;
     const arrived = this.around.expect();
     try {
-      const scene = await this.around.api.upload(file, sensor);
-      this.dismiss(id);
+      const scene = await this.around.api.upload(file, sensor, stop.signal);
+      this.set(this.list.filter((upload) => upload.id !== id));
       await arrived(scene);
     } catch (error) {
-      this.refuse(id, this.around.sentence(error));
+      if (!isStopped()) this.change(id, { refusal: this.around.sentence(error) });
     }
   }
 
@@ -59,8 +69,8 @@ export class Uploads {
     return file.size === 0 ? "The file is empty." : null;
   }
 
-  private refuse(id: number, refusal: string): void {
-    this.set(this.list.map((upload) => (upload.id === id ? { ...upload, refusal } : upload)));
+  private change(id: number, change: Partial<Upload>): void {
+    this.set(this.list.map((upload) => (upload.id === id ? { ...upload, ...change } : upload)));
   }
 
   private set(list: readonly Upload[]): void {

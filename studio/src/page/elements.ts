@@ -48,6 +48,7 @@ export function button({ label, icon: name, text, look = "plain", key, isPressed
       "aria-label": text === label ? null : label,
       "aria-pressed": isPressed === undefined ? null : String(isPressed),
       "aria-keyshortcuts": key === undefined ? null : key.replace("Ctrl", "Control"),
+      "data-key": key ?? null,
       disabled: isDisabled,
       onclick: onPress,
     },

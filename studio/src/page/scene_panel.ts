@@ -43,14 +43,18 @@ export function scenePanel(root: HTMLElement, studio: Studio): void {
   });
   studio.topics.on(["uploads"], () => {
     uploads.replaceChildren(
-      ...studio.uploads.list.map(({ id, name, refusal }) =>
+      ...studio.uploads.list.map(({ id, name, refusal, isWaiting }) =>
         element(
           "li",
           { class: refusal === null ? "busy" : "refused" },
-          element("span", {}, element("b", {}, name), refusal ?? "Uploading"),
-          refusal === null
-            ? null
-            : button({ label: `Dismiss ${name}`, icon: "close", look: "quiet", onPress: () => { studio.uploads.dismiss(id); } }),
+          element("span", {}, element("b", {}, name), refusal ?? (isWaiting ? "Waiting" : "Uploading")),
+          button({
+            label: refusal === null ? `Cancel ${name}` : `Dismiss ${name}`, icon: "close", look: "quiet",
+            onPress: () => {
+              studio.uploads.dismiss(id);
+              picker.focus(); // the button that was pressed is gone
+            },
+          }),
         ),
       ),
     );

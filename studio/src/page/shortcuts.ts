@@ -30,18 +30,43 @@ export function listenForKeys(studio: Studio, view: SceneView, map: HTMLElement,
     if (document.querySelector("dialog[open]") !== null) return;
     const isTyping = event.target instanceof HTMLElement && event.target.closest("input:not([type=checkbox], [type=range]), textarea, select") !== null;
     if (isTyping && event.key !== "Escape") return;
+    if (!studio.drafts.hasSingleKeys && isCharacter(event)) return;
     if (shortcuts.some(({ act }) => act(event))) event.preventDefault();
   });
   return shortcuts;
 }
 
-export function fillHelp(dialog: HTMLElement, shortcuts: readonly Shortcut[], close: () => void): void {
+export function fillHelp(dialog: HTMLElement, shortcuts: readonly Shortcut[], close: () => void, studio: Studio): void {
+  const single = element("input", { type: "checkbox", id: "single-keys", onchange: () => {
+    studio.drafts.hasSingleKeys = single.checked;
+    tellKeys(single.checked);
+  } });
+  single.checked = studio.drafts.hasSingleKeys;
+  tellKeys(single.checked);
   const rows = shortcuts.map(({ keys, meaning }) => element("tr", {}, element("td", {}, ...keycaps(keys)), element("td", {}, meaning)));
   dialog.append(
     element("div", { class: "row apart" }, element("h2", { id: "help-title" }, "Keyboard"), button({ label: "Close", icon: "close", look: "quiet", key: "Escape", onPress: close })),
+    element("label", { class: "check", for: "single-keys" }, single, "Single letters and signs are shortcuts"),
     element("table", {}, element("tbody", {}, ...rows)),
     element("p", {}, "Space or the middle mouse button pans with a pen in hand. Enter asks, Shift and Enter begins a line."),
   );
+}
+
+/** A letter, digit or sign, which speech and a slip of the hand type as well; not with Ctrl or the command key. */
+function isCharacter(event: KeyboardEvent): boolean {
+  return event.key.length === 1 && ((!event.ctrlKey && !event.metaKey) || event.getModifierState("AltGraph"));
+}
+
+/** Buttons say their key only while it works. */
+function tellKeys(hasSingle: boolean): void {
+  for (const made of document.querySelectorAll<HTMLElement>("button[data-key]")) {
+    const { key = "" } = made.dataset;
+    if (key.length > 1) continue;
+    const name = made.title.replace(` (${key})`, "");
+    made.title = hasSingle ? `${name} (${key})` : name;
+    if (hasSingle) made.setAttribute("aria-keyshortcuts", key);
+    else made.removeAttribute("aria-keyshortcuts");
+  }
 }
 
 function keycaps(keys: string): Node[] {

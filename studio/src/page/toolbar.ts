@@ -29,13 +29,16 @@ export function toolbar(root: HTMLElement, hint: HTMLElement, studio: Studio): v
   const redo = button({ label: "Redo", key: "Ctrl+Shift+Z", icon: "redo", onPress: () => { studio.drawing.redo(); } });
   root.append(...buttons, element("span", { class: "rule", role: "separator" }), undo, redo);
   walkWithArrows(root);
-  studio.topics.on(["tool", "scene"], () => {
-    TOOLS.forEach(({ tool, hint: text }, index) => {
-      const isTaken = tool === studio.tool;
-      buttons[index]?.setAttribute("aria-pressed", String(isTaken));
-      if (isTaken) hint.textContent = studio.scene === null ? "" : text;
-    });
+  const showHint = (): void => {
+    const usual = studio.scene === null ? "" : (TOOLS.find(({ tool }) => tool === studio.tool)?.hint ?? "");
+    hint.textContent = studio.sketchProblem === null ? usual : `${studio.sketchProblem} Delete takes the last corner back`;
+    hint.classList.toggle("wrong", studio.sketchProblem !== null);
     hint.hidden = hint.textContent === "";
+  };
+  studio.topics.on(["sketch"], showHint);
+  studio.topics.on(["tool", "scene"], () => {
+    TOOLS.forEach(({ tool }, index) => { buttons[index]?.setAttribute("aria-pressed", String(tool === studio.tool)); });
+    showHint();
     root.hidden = studio.scene === null;
   });
   studio.topics.on(["marks"], () => {
