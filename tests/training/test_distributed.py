@@ -21,8 +21,8 @@ from tests.training.small_run import small_recipe, written_losses
 from tests.training.together import Ended, run_together
 
 STEPS = {"warm_steps": 10, "steps": 40}
-# Largest difference of a step's loss from that of one process, as a share of it. Measured over 50 steps: 0.0033 with two
-# processes, 0.0038 with four, 0.0031 with two that became four (x86_64, torch 2.13.0+cpu). All of it is bf16, which
+# Largest difference of a step's loss from that of one process, as a share of it. Measured over 50 steps: 0.0033 with
+# two processes, 0.0038 with four, 0.0031 with two that became four (x86_64, torch 2.13.0+cpu). All of it is bf16, which
 # rounds a sample otherwise when it is padded to another length: in fp32 3.1e-5 is left after ten steps.
 TOLERANCE = 0.01
 EXACT_TOLERANCE = 1e-4
