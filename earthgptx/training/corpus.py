@@ -122,7 +122,6 @@ class Corpus:
         marks: str | None = None,
         sorts_by_length: bool = True,
     ) -> None:
-        self.tasks = {task: weight for task, weight in task_weights.items() if weight > 0}
         self.dataset_weights = dataset_weights
         self.processor = processor
         self.store = store
@@ -135,6 +134,7 @@ class Corpus:
         self.by_dataset: dict[str, list[LabelledImage]] = {}
         for image in images:
             self.by_dataset.setdefault(image.dataset, []).append(image)
+        self.tasks = {task: weight for task, weight in task_weights.items() if weight > 0 and not self._is_left_out(task)}
         self.labels = tuple(sorted({item.label for image in images for item in image.objects}))
         self._label_ids = {label: place for place, label in enumerate(self.labels)}
 
@@ -144,6 +144,15 @@ class Corpus:
             if isinstance(store, FeatureStore):
                 store.close()
 
+    def _sets_of(self, task: str) -> tuple[list[str], list[float]]:
+        names = [name for name in self.by_dataset if task in DATASETS[name].tasks]
+        return names, [self.dataset_weights.get(name, 1.0) for name in names]
+
+    def _is_left_out(self, task: str) -> bool:
+        """Whether all sets that serve a task have the weight 0: a recipe of infrared alone, which has no outlines."""
+        names, weights = self._sets_of(task)
+        return bool(names) and not any(weights)
+
     def item(self, index: int) -> TrainingItem:
         """Item `index` of the stream.
 
@@ -152,8 +161,7 @@ class Corpus:
         """
         rng = random.Random(f"{self.seed}/item/{index}")
         task = rng.choices(list(self.tasks), weights=list(self.tasks.values()))[0]
-        names = [name for name in self.by_dataset if task in DATASETS[name].tasks]
-        weights = [self.dataset_weights.get(name, 1.0) for name in names]
+        names, weights = self._sets_of(task)
         for _ in range(MOST_TRIES if names else 0):
             name = rng.choices(names, weights=weights)[0]
             image = rng.choice(self.by_dataset[name])

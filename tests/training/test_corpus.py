@@ -153,6 +153,17 @@ def test_sets_come_in_the_shares_asked_for(
         assert abs(found[name] / count - share) <= 4 * (share * (1 - share) / count) ** 0.5
 
 
+def test_a_task_whose_sets_all_weigh_nothing_is_left_out(
+    trainer: Trainer, images: list[LabelledImage], monkeypatch: pytest.MonkeyPatch
+):
+    # The infrared set has boxes alone: a recipe of infrared alone cannot draw masks, and asks for classes instead.
+    infrared = dict.fromkeys({image.dataset for image in images}, 0.0) | {"hituav": 1.0}
+    weights = {"roc": 0.8, "segment_region": 0.2}
+    corpus = again(trainer.corpus, images, task_weights=weights, dataset_weights=infrared)
+    samples = drawn_samples(corpus, 60, monkeypatch)
+    assert {(sample.id.split("/")[0], sample.task) for sample in samples} == {("hituav", "roc")}
+
+
 def test_what_is_not_in_the_store_is_never_used(trainer: Trainer, images: list[LabelledImage], tmp_path: Path):
     corpus = trainer.corpus
     store = open_store(tmp_path, trainer.model)
