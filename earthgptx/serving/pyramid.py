@@ -219,7 +219,8 @@ def _quads(layer: Pixels) -> Pixels:
 
 def _halved(pixels: Pixels) -> Pixels:
     """Means of 2 x 2 pixels."""
-    return ((_quads(pixels).sum(axis=0, dtype=np.uint16) + 2) // 4).astype(np.uint8)
+    means: Pixels = ((_quads(pixels).sum(axis=0, dtype=np.uint16) + 2) // 4).astype(np.uint8)
+    return means
 
 
 def _halved_where(pixels: Pixels, alpha: Pixels) -> Pixels:
@@ -227,7 +228,8 @@ def _halved_where(pixels: Pixels, alpha: Pixels) -> Pixels:
     weights = (_quads(alpha) > 0).astype(np.uint16)[..., None]
     total = (_quads(pixels) * weights).sum(axis=0, dtype=np.uint16)
     count = np.maximum(weights.sum(axis=0, dtype=np.uint16), 1)
-    return ((total + count // 2) // count).astype(np.uint8)
+    means: Pixels = ((total + count // 2) // count).astype(np.uint8)
+    return means
 
 
 def _levels(pixels: Pixels, low: float, high: float) -> Pixels:
