@@ -134,7 +134,9 @@ class Corpus:
         self.by_dataset: dict[str, list[LabelledImage]] = {}
         for image in images:
             self.by_dataset.setdefault(image.dataset, []).append(image)
-        self.tasks = {task: weight for task, weight in task_weights.items() if weight > 0 and not self._is_left_out(task)}
+        self.tasks = {
+            task: weight for task, weight in task_weights.items() if weight > 0 and not self._is_left_out(task)
+        }
         self.labels = tuple(sorted({item.label for image in images for item in image.objects}))
         self._label_ids = {label: place for place, label in enumerate(self.labels)}
 
