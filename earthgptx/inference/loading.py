@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
@@ -11,6 +13,7 @@ from transformers import AutoTokenizer
 
 import earthgptx
 from earthgptx.errors import BrokenCheckpoint, DeviceUnavailable, UnknownModel
+from earthgptx.inference import vllm_engine
 from earthgptx.inference.assistant import Assistant
 from earthgptx.inference.generation import Generator
 from earthgptx.model.earthgptx import EarthGPTX
@@ -26,7 +29,13 @@ WHOLE = ("model.safetensors", "model.safetensors.index.json")  # one file, or th
 VIEWS_VERSION = 1  # raise it when processing.views renders otherwise: kept features are then made anew
 
 
-def load(name_or_folder: str | Path = "nano", *, device: str = "cpu", features: Path | None = None) -> Assistant:
+def load(
+    name_or_folder: str | Path = "nano",
+    *,
+    device: str = "cpu",
+    features: Path | None = None,
+    engine: Literal["torch", "vllm"] = "torch",
+) -> Assistant:
     """Loads a model.
 
     Args:
@@ -35,8 +44,10 @@ def load(name_or_folder: str | Path = "nano", *, device: str = "cpu", features: 
         device: where it runs.
         features: folder where the towers' features are kept across processes, those of other towers apart; None
             keeps them in memory alone.
+        engine: what writes the answers: the model itself, or vLLM with the same weights (docs/gpu.md).
 
     Raises:
+        MissingExtra: vLLM is wanted and not installed.
         DeviceUnavailable: no such device here; found before anything is read.
         UnknownModel: no such name or folder.
         BrokenCheckpoint: the folder's files are damaged or of another size.
@@ -56,7 +67,8 @@ def load(name_or_folder: str | Path = "nano", *, device: str = "cpu", features: 
         else AutoTokenizer.from_pretrained(tokenizer_folder)
     )
     processor = processor_for(model.config, Vocabulary.of(tokenizer))
-    return Assistant(Generator(model, processor, store))
+    writer = partial(vllm_engine.started, model.language) if engine == "vllm" else None
+    return Assistant(Generator(model, processor, store, writer))
 
 
 def is_whole(folder: Path) -> bool:

@@ -11,6 +11,7 @@ import importlib
 import itertools
 import math
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch import Tensor
 from earthgptx.errors import BadSetting, MissingExtra
 from earthgptx.inference.language_engine import IsStopped, OnToken, Words, Writing, Written
 from earthgptx.model.language import Language
+from earthgptx.model.weights.language_folder import save_language
 
 NEVER = -100.0  # added to a logit; vLLM takes no lower one
 # Of the card's memory, for vLLM's weights and cache; the rest holds the towers, and the language box a second time.
@@ -141,6 +143,17 @@ class VllmEngine:
         whole = torch.cat([prompt[None], answer.to(prompt.dtype)], dim=1)
         hidden = self.language(whole, torch.ones(whole.shape[:2], dtype=torch.bool, device=prompt.device))[0]
         return tuple(hidden[place] for place in wanted)
+
+
+def started(language: Language, words: Words) -> VllmEngine:
+    """vLLM with a language box's own weights; they pass through a temporary folder, as large as they are in bf16.
+
+    Raises:
+        MissingExtra: vLLM is not installed.
+    """
+    _imported()  # before anything large is written
+    with TemporaryDirectory() as folder:
+        return VllmEngine(language, words, folder=save_language(language, Path(folder)))
 
 
 def _imported() -> ModuleType:

@@ -11,22 +11,27 @@ import inspect
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from earthgptx.data.imagery import Scene
 from earthgptx.errors import BadSetting, MissingExtra
 from earthgptx.inference.language_engine import Words, Writing
+from earthgptx.inference.loading import load
 from earthgptx.inference.torch_engine import TorchEngine
 from earthgptx.inference.vllm_engine import VllmEngine
 from earthgptx.model.language import Language
 from earthgptx.model.weights.language_folder import save_language
+from earthgptx.shapes import Box
 from tests.inference import recorded_vllm
-from tests.tiny_model import tiny_config, tiny_model
+from tests.tiny_model import SMALL, picture, tiny_config, tiny_model
 
 LENGTHS = (9, 5)
+ENGINES: tuple[Literal["torch", "vllm"], ...] = ("torch", "vllm")
 HAS_VLLM = importlib.util.find_spec("vllm") is not None
 
 
@@ -125,6 +130,17 @@ def test_an_interrupted_batch_leaves_nothing_running(language: Language, words: 
 def test_beams_are_refused(language: Language, words: Words, folder: Path):
     with pytest.raises(BadSetting, match="3 beams were asked for; vLLM follows 1"):
         told(VllmEngine(language, words, folder=folder), language, num_beams=3)
+
+
+@pytest.mark.usefixtures("recorded")
+def test_a_loaded_model_answers_through_it(tmp_path: Path):
+    tiny_model().save_pretrained(tmp_path)
+    scene = Scene.from_array(picture(SMALL), sensor="optical")
+    marks = [Box(20, 30, 44, 54)]
+    first, second = (
+        load(tmp_path, engine=engine).look(scene).ask("What is it?", marks, max_new_tokens=6) for engine in ENGINES
+    )
+    assert first.text[:2] == second.text[:2] != ""  # in bf16, so later words may differ
 
 
 @pytest.mark.skipif(HAS_VLLM, reason="vLLM is here")
