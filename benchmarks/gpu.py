@@ -15,27 +15,23 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any, cast
+from typing import Any
 
 # The optimizer's state comes last and is large: without it memory in pieces would be lost. Before torch is imported.
 os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import set_checkpoint_early_stop
 from torch.utils.flop_counter import FlopCounterMode
 
-from earthgptx.data.instructions import make_sample
-from earthgptx.data.sample import LabelledImage, LabelledObject
 from earthgptx.errors import DeviceUnavailable
 from earthgptx.inference.language_engine import Words, Writing
 from earthgptx.inference.torch_engine import TorchEngine
@@ -44,14 +40,13 @@ from earthgptx.model.sizes import SIZES
 from earthgptx.processing.processor import Processor, processor_for
 from earthgptx.processing.vocabulary import Vocabulary, byte_tokenizer
 from earthgptx.provenance import git_commit, machine
-from earthgptx.shapes import Box, Polygon
-from earthgptx.training.corpus import NO_LABEL, Corpus, TrainingBatch
+from earthgptx.training.corpus import Corpus, TrainingBatch
 from earthgptx.training.loop import Trainer
+from earthgptx.training.plan import NUM_LABELS, batch_without_numbers, plan
 from earthgptx.training.recipe import TrainingRecipe
 from earthgptx.training.world import alone
 
-IMAGE_SIDE = 448  # as the paper trains: the whole view and four crops
-TASK = "grounded_caption"  # reads marks, writes a sentence and draws masks
+TASK = "grounded_caption"  # any one: the samples are those that are planned for
 TARGET_SHARE = 0.45
 GIB = 2**30
 NEVER_ENDS = -1  # no token has this id: answers run to their full length, as those of random weights must
@@ -90,7 +85,7 @@ def main() -> None:
     }
     model = random_model(arguments.size, device)
     processor = processor_for(model.config, Vocabulary.of(byte_tokenizer(model.config.base_vocabulary_size)))
-    result |= encoding(model, processor, scale)
+    result |= encoding(model, scale)
     result |= decoding(model, processor, scale)
     with tempfile.TemporaryDirectory() as folder:
         result |= training(model, processor, arguments, Path(folder), scale)
@@ -151,18 +146,23 @@ def random_model(size: str, device: torch.device) -> EarthGPTX:
 
 
 @torch.inference_mode()
-def encoding(model: EarthGPTX, processor: Processor, scale: Scale) -> dict[str, float]:
+def encoding(model: EarthGPTX, scale: Scale) -> dict[str, float]:
     """Milliseconds to look at one scene: the towers on its views, and SAM's encoder where the size has one."""
-    device = model.device
-    batch = made_batch(processor, 1).to(device).batch
+    device, vision, pixels = model.device, model.config.vision, model.config.pixels
+    num_views = 1 + vision.sub_image_grid**2
+    views = torch.zeros(num_views, 3, vision.view_size, vision.view_size, dtype=torch.uint8, device=device)
+    large_image = torch.zeros(1, 3, pixels.image_size, pixels.image_size, dtype=torch.uint8, device=device)
 
     def look() -> None:
         with torch.autocast(device.type, torch.bfloat16):
-            features = model.vision(batch.views)
-            model.scene_frame(batch, features, 0)
+            features = model.vision(views)
+            if pixels.encoder == "sam":
+                model.pixels.frame_of_large_images(large_image)
+            else:
+                model.pixels.frame_of_scene(features)
 
     seconds = timed(look, device, warm_ups=2, repeats=scale.repeats)
-    return {"views_a_scene": len(batch.views), "encode_milliseconds": rounded(1000 * median(seconds))}
+    return {"views_a_scene": num_views, "encode_milliseconds": rounded(1000 * median(seconds))}
 
 
 @torch.inference_mode()
@@ -196,24 +196,27 @@ def training(
         name="gpu",
         size=arguments.size,
         data=str(folder),
-        datasets={"vhr10": None},
+        datasets={},
         task_weights={TASK: 1.0},
         policy=arguments.policy,
+        batch_size=arguments.batch,
         recompute=not arguments.keep_activations,
         device=arguments.device,
         runs=str(folder),
+        features="",  # nothing is cached: the towers and SAM's encoder look in every step
     )
-    no_corpus = cast(Corpus, None)  # batches are handed over one by one
+    corpus = Corpus((), task_weights=recipe.task_weights, dataset_weights={}, processor=processor, store=None, seed=0)
     trainer = Trainer(
         recipe,
         model.requires_grad_(True),
-        corpus=no_corpus,
-        warm_corpus=no_corpus,
-        label_directions=torch.zeros(0, int(model.config.language["hidden_size"])),
+        corpus=corpus,
+        warm_corpus=corpus,
+        label_directions=torch.zeros(NUM_LABELS, int(model.config.language["hidden_size"])),
         folder=folder,
         world=arguments.world,
     )
-    batch = fitting_batch(trainer, processor, arguments.batch)
+    batch = fitting_batch(trainer)
+    recipe = trainer.recipe
     with measured_peak(model.device) as peak:
         seconds = timed(lambda: trainer.train_step(batch), model.device, warm_ups=1, repeats=scale.steps)
     with set_checkpoint_early_stop(False):  # or a layer would be computed again but for its last product
@@ -228,20 +231,25 @@ def training(
         "tera_operations_done_twice": rounded(twice / 1e12),
         "training_tflops": rounded((step - twice) / median(seconds) / 1e12),
         "peak_gib": rounded(peak.gib),
+        "planned_peak_gib": rounded(plan(recipe, 1).peak(recipe.recompute) / GIB),
     }
 
 
-def fitting_batch(trainer: Trainer, processor: Processor, size: int) -> TrainingBatch:
-    """The largest batch of `size`, half of it and so on with which a step fits; two steps are taken with it."""
+def fitting_batch(trainer: Trainer) -> TrainingBatch:
+    """The recipe's batch, half of it and so on until a step fits; two steps are taken with it.
+
+    Its samples are those for which `earthgptx train --plan` plans; the recipe says afterwards how many fitted.
+    """
     while True:
-        batch = made_batch(processor, size)
+        batch = batch_without_numbers(trainer, is_marks_only=False, num_gpus=1)
+        size = trainer.recipe.batch_size
         try:
             for _ in range(2):  # the optimizer has its state only after the first
                 trainer.train_step(batch)
         except torch.OutOfMemoryError:
             if size == 1:
                 raise
-            size //= 2
+            trainer.recipe = replace(trainer.recipe, batch_size=size // 2)
             trainer.optimizer.zero_grad(set_to_none=True)
             torch.cuda.empty_cache()
         else:
@@ -303,38 +311,6 @@ def wait(device: torch.device) -> None:
     """Until a card has done all that it was told."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def made_batch(processor: Processor, size: int) -> TrainingBatch:
-    """Samples that read an image, write a sentence and draw masks, with pixels to be encoded in the step."""
-    squares = ((40, 60, "ship"), (250, 300, "harbor"))
-    image = LabelledImage(
-        id="vhr10/train/1",
-        path=Path("made.png"),
-        dataset="vhr10",
-        sensor="optical",
-        width=IMAGE_SIDE,
-        height=IMAGE_SIDE,
-        objects=tuple(square(x, y, label) for x, y, label in squares),
-        captions=("Two ships lie near a harbor.",),
-        scene="port",
-    )
-    samples = [make_sample(image, TASK, random.Random(place)) for place in range(size)]
-    encoded = [processor.encode(sample) for sample in samples if sample is not None]
-    pixels = np.random.default_rng(0).integers(0, 256, (IMAGE_SIDE, IMAGE_SIDE, 3), dtype=np.uint8)
-    batch = processor.collate(
-        encoded,
-        views=[processor.render(pixels, one.windows) for one in encoded],
-        large_images=[processor.render_large(pixels) for _ in encoded] if processor.masks.large_image else (),
-    )
-    labels = torch.full((len(batch.mark_image),), NO_LABEL, dtype=torch.long)
-    return TrainingBatch(batch=batch, features=None, labels=labels)
-
-
-def square(x: float, y: float, label: str) -> LabelledObject:
-    """An object of 80 pixels."""
-    corners = ((x, y), (x + 80, y), (x + 80, y + 80), (x, y + 80))
-    return LabelledObject(box=Box(x, y, x + 80, y + 80), label=label, polygons=(Polygon(corners),))
 
 
 def as_table(result: dict[str, Any]) -> str:
