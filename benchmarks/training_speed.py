@@ -22,7 +22,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -183,12 +183,15 @@ def small_recipe(arguments: argparse.Namespace, folder: Path) -> TrainingRecipe:
 
 
 def measure(trainer: Trainer) -> dict[str, Any]:
-    """Our loop, then the plain one on the same samples; a round of each to warm up, uncounted."""
+    """Our loop between two halves of the plain one, so that a machine that tires is as hard on both sides."""
     steps = planned_steps(trainer)
     warm_up = trainer.recipe.joint_every
     loop = Plain(trainer)  # from the same weights, so before ours are trained
+    plain, plain_steps, half = Side(), mixed(steps[warm_up:]), (len(steps) - warm_up) // 2
+    run_plain = plain_side(loop, plain, steps[:warm_up])
+    run_plain(plain_steps[:half])
     ours, data_seconds = our_side(trainer, warm_up)
-    plain = plain_side(loop, steps[:warm_up], mixed(steps[warm_up:]))
+    run_plain(plain_steps[half:])
     samples = sum(len(step.items) for step in steps[warm_up:])
     whole = sum(len(step.items) for step in steps[warm_up:] if not step.marks_only)
     whole_rate = whole / sum(plain.seconds[KINDS[False]].values())
@@ -256,17 +259,20 @@ def our_side(trainer: Trainer, warm_up: int) -> tuple[Side, float]:
     return side, sum(seconds)
 
 
-def plain_side(plain: Plain, warm_up: Sequence[Step], steps: Sequence[Step]) -> Side:
-    """The plain loop; it warms up on a few samples of each kind of step."""
-    side, anatomy = Side(), Anatomy(plain.model)
+def plain_side(plain: Plain, side: Side, warm_up: Sequence[Step]) -> Callable[[Sequence[Step]], None]:
+    """What does steps of the plain loop and counts them; it warms up on a few samples of each kind."""
+    anatomy = Anatomy(plain.model)
     anatomy.time(plain, "batch", "data")
     anatomy.time(plain.optimizer, "step", "optimizer")
     for step in warm_up:
         plain.step(Step(step.marks_only, step.items[:4]))
-    for number, step in enumerate(steps):
-        side.add(marks_only=step.marks_only, taken=anatomy.of(partial(plain.step, step)))
-        _tell_step("plain", number, len(steps))
-    return side
+
+    def run(steps: Sequence[Step]) -> None:
+        for number, step in enumerate(steps):
+            side.add(marks_only=step.marks_only, taken=anatomy.of(partial(plain.step, step)))
+            _tell_step("plain", number, len(steps))
+
+    return run
 
 
 def per_step(side: Side) -> dict[str, dict[str, float]]:
