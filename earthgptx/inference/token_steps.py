@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaRMSNorm
 
 from earthgptx.model.language import Language
@@ -69,8 +70,14 @@ class TokenSteps:
         self.hidden = language(embeddings, present, cache)[:, -1].contiguous()
         self._length = present.shape[1]
         # (B, key heads, T + room, head width) a layer, keys and values; each step fills one place.
-        self._keys = [_with_room(layer.keys, room) for layer in cache.layers]
-        self._values = [_with_room(layer.values, room) for layer in cache.layers]
+        self._keys: list[Tensor] = []
+        self._values: list[Tensor] = []
+        for layer in cache.layers:
+            assert isinstance(layer, DynamicLayer)
+            assert layer.keys is not None
+            assert layer.values is not None
+            self._keys.append(_with_room(layer.keys, room))
+            self._values.append(_with_room(layer.values, room))
         self._positions = present.long().sum(dim=1, keepdim=True)
         self._bias: Tensor | None = None  # added to the logits of attention: -inf hides padding
         if not bool(present.all()):
