@@ -1,6 +1,6 @@
 """A language model's weights once more, in four and eight bits, as a CPU reads them fastest when it writes few rows.
 
-Every step of writing reads every weight once, and a CPU's memory is what it waits for. `docs/decisions/0010` says which
+Every step of writing reads every weight once, and a CPU's memory is what it waits for. `docs/decisions/0011` says which
 weights are packed how, and how often an answer changes by it.
 """
 
