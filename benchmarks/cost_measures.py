@@ -8,7 +8,6 @@ Sizes are taken in rising order, so what an earlier one left behind is not taken
 from __future__ import annotations
 
 import ctypes
-import gc
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -83,7 +82,6 @@ class Watch:
 
 def _release() -> None:
     """Gives back to the system what earlier work has freed, so that it is not taken for a later size's."""
-    gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
 
 

@@ -14,7 +14,6 @@ from benchmarks.cost_curves import CURVES, draw, exponent, growths, measured, sh
 
 SMALLEST = {
     "views": [224, 448],
-    "marks": [1, 2],
     "marks_again": [1, 2],
     "answer": [2, 4],
     "read": [20, 40],
