@@ -147,5 +147,17 @@ def test_one_label_keeps_its_own_direction():
 
 
 def test_the_sum_is_the_weighted_sum():
-    losses = Losses(*(torch.tensor(value) for value in (1.0, 10.0, 100.0, 1000.0)))
+    losses = Losses(*(torch.tensor(value) for value in (1.0, 10.0, 100.0, 1000.0)), counts=torch.ones(3))
     assert float(losses.total(mask_bce_weight=2.0, mask_dice_weight=0.5, alignment_weight=0.3)) == 1 + 20 + 50 + 300
+
+
+def test_parts_of_a_batch_add_up_to_the_means_over_it():
+    # Two parts of 1 and 3 written tokens, 2 and 0 masks, 4 and 4 marks, with a loss of their own each.
+    counts = (torch.tensor([1.0, 2.0, 4.0]), torch.tensor([3.0, 0.0, 4.0]))
+    parts = [Losses(*(torch.tensor(value) for value in (8.0, 5.0, 7.0, 2.0)), counts=counts[0])]
+    parts.append(Losses(*(torch.tensor(value) for value in (4.0, 0.0, 0.0, 6.0)), counts=counts[1]))
+    shares = [part.as_part_of(counts[0] + counts[1]) for part in parts]
+    assert float(shares[0].words + shares[1].words) == (1 * 8 + 3 * 4) / 4
+    assert float(shares[0].mask_bce + shares[1].mask_bce) == 5
+    assert float(shares[0].mask_dice + shares[1].mask_dice) == 7
+    assert float(shares[0].alignment + shares[1].alignment) == (4 * 2 + 4 * 6) / 8
