@@ -16,6 +16,7 @@ from earthgptx.model.clip_resnet import WIDENING
 from earthgptx.model.weights.batch_norm import folded_bias, folded_weight
 from earthgptx.model.weights.foreign.key_map import Layout, Part, Row, Size, part_of
 from earthgptx.model.weights.foreign.tensor_files import TensorFiles, files_of
+from earthgptx.model.weights.foreign.text_tower import TEXT_TOWER
 
 TITLE = "CLIP ResNet"
 PREFIX = "vision.cnn."
@@ -55,18 +56,11 @@ _OPEN_CLIP = _Names(
         "shortcut": ("downsample.0", "downsample.1"),
     },
 )
-# The pooling attention, counters of the norms, and the text tower, flat or in a module of its own.
+# The pooling attention, counters of the norms, and the text tower.
 _OPEN_CLIP_UNUSED = (
     r"visual\.attnpool\..*",
     r"visual\..*\.num_batches_tracked",
-    r"(?:text\.)?transformer\..*",
-    r"(?:text\.)?token_embedding\.weight",
-    r"(?:text\.)?positional_embedding",
-    r"(?:text\.)?text_projection(?:\.weight|\.bias)?",
-    r"(?:text\.)?ln_final\.(?:weight|bias)",
-    r"(?:text\.)?attn_mask",
-    r"logit_scale",
-    r"logit_bias",
+    *TEXT_TOWER,
     r"input_resolution|context_length|vocab_size",  # numbers that OpenAI's own file keeps as tensors
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from earthgptx.model.weights.foreign.key_map import Layout, Part, Row, Size, both, part_of, rows_of
 from earthgptx.model.weights.foreign.tensor_files import TensorFiles, files_of
+from earthgptx.model.weights.foreign.text_tower import TEXT_TOWER
 
 TITLE = "ConvNeXt"
 PREFIX = "vision.cnn."
@@ -24,17 +25,10 @@ _BLOCK = {
     **both({"dwconv": "conv_dw", "layernorm": "norm", "pwconv1": "mlp.fc1", "pwconv2": "mlp.fc2"}),
     "layer_scale_parameter": "gamma",
 }
-# The projection into CLIP's common space, and the text tower, flat or in a module of its own.
+# The projection into CLIP's common space, and the text tower.
 _OPEN_CLIP_UNUSED = (
     r"visual\.head\..*",
-    r"(?:text\.)?transformer\..*",
-    r"(?:text\.)?token_embedding\.weight",
-    r"(?:text\.)?positional_embedding",
-    r"(?:text\.)?text_projection(?:\.weight|\.bias)?",
-    r"(?:text\.)?ln_final\.(?:weight|bias)",
-    r"(?:text\.)?attn_mask",
-    r"logit_scale",
-    r"logit_bias",
+    *TEXT_TOWER,
 )
 _TIMM_UNUSED = (r"head\.pre_logits\..*", r"head\.fc\..*")  # the classifier, or CLIP's projection as timm keeps it
 
