@@ -163,6 +163,7 @@ def test_a_picture_that_cannot_be_read_by_windows_is_refused(tmp_path: Path, mon
 
 def test_a_scene_goes_to_another_process(tmp_path: Path, nothing_held):
     big = BigScene.open(bytes_picture(tmp_path / "a.tif"), sensor="optical")
+    # Ray and multiprocessing hand it over by pickle: our own object, made a line above, from no file.
     again = pickle.loads(pickle.dumps(big))
     assert (again.read(Box(0, 0, 50, 50), 50).pixels == big.read(Box(0, 0, 50, 50), 50).pixels).all()
 

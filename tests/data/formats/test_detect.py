@@ -33,7 +33,8 @@ DOTA = "40 20 60 40 40 60 20 40 plane 0\n"
 
 def own(path):
     found = own_dataset(path, sensor="optical", name="own")
-    return pickle.loads(pickle.dumps(found))  # the builder hands it to other processes
+    # The builder hands it to other processes, which multiprocessing does by pickle: our own object, from no file.
+    return pickle.loads(pickle.dumps(found))
 
 
 def everything(found):
