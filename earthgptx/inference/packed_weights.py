@@ -1,21 +1,26 @@
-"""A language model's weights once more, in four and eight bits, as a CPU reads them fastest when it writes few rows.
+"""A language model's weights once more, as a CPU writes with them fastest.
 
-Every step of writing reads every weight once, and a CPU's memory is what it waits for. `docs/decisions/0011` says which
-weights are packed how, and how often an answer changes by it.
+Every step of writing reads every weight once, and a CPU's memory is what it waits for: few rows are written with four
+and eight bits a weight. `docs/decisions/0011` says which weights are packed how, and how often an answer changes by it.
+More rows are written with the weights as they are, in the order in which the processor multiplies them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
-from earthgptx.inference.token_steps import Products
+from earthgptx.inference.token_steps import Product, Products
 from earthgptx.model.language import Language
 
 GROUP = 32  # weights that share a scale and an offset: that of GGUF's Q4_1, in which SmolLM2 is published
 ROWS = 64  # torch's four-bit product takes so many rows of a matrix at a time
 LIKELY_WORDS = 64  # whose logits are made from the weights themselves
+MAX_ROWS_IN_FEWER_BITS = 4  # at four rows both kinds take as long
+MAX_BYTES_IN_BLOCKS = 1 << 30  # of a second copy in bf16; nano's is 0.27 GB
 
 
 class FourBits:
@@ -61,54 +66,86 @@ class EightBits:
         return made
 
 
+class Blocked:
+    """A matrix in bf16 in oneDNN's blocks; as rows it would be put into blocks for each product anew.
+
+    Args:
+        weight: (m, n) in bf16.
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        self._blocks = torch.ops.mkldnn._reorder_linear_weight(weight, 2 * MAX_ROWS_IN_FEWER_BITS)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(B, n) -> (B, m)."""
+        made: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._blocks, None, "none", [], "")
+        return made
+
+
+Kind = Callable[[Tensor], Product]  # a matrix (m, n) to the product with it
+
+
 class PackedLanguage:
     """What `TokenSteps` needs of a language model in place of its own products.
 
     Args:
-        language: in bf16 on a CPU, of a width that `can_be_packed` allows.
+        language: in bf16 on a CPU; `can_be_packed` says whether it can be.
+        few_rows: whether no more than `MAX_ROWS_IN_FEWER_BITS` are written: with four and eight bits a weight then.
 
     Attributes:
         products: of each layer.
     """
 
-    def __init__(self, language: Language) -> None:
+    def __init__(self, language: Language, *, few_rows: bool) -> None:
         self._language = language
-        self.products = [_packed_products(layer) for layer in language.llama.model.layers]
-        self._words = FourBits(language.llama.lm_head.weight)
+        self._few_rows = few_rows
+        kinds: tuple[Kind, Kind] = (EightBits, FourBits) if few_rows else (Blocked, Blocked)
+        self.products = [_packed_products(layer, *kinds) for layer in language.llama.model.layers]
+        self._words = kinds[1](language.llama.lm_head.weight)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """(B, D) -> (B, vocabulary) in fp32: of the likeliest words as the model says, of the others roughly."""
-        weight = self._language.llama.lm_head.weight
+        """(B, D) -> (B, vocabulary) in fp32; in few bits of the likeliest words as the model says, else roughly."""
         base = self._words(hidden)
-        likely = base.topk(min(LIKELY_WORDS, base.shape[-1]), dim=-1).indices
-        base.scatter_(1, likely, torch.bmm(weight[likely], hidden[:, :, None])[..., 0])
         ours = hidden @ self._language.new_words.to(hidden.dtype).T
-        return torch.cat([base, ours], dim=-1).float()
+        logits = torch.cat([base, ours], dim=-1).float()
+        if self._few_rows:
+            weight = self._language.llama.lm_head.weight
+            likely = base.topk(min(LIKELY_WORDS, base.shape[-1]), dim=-1).indices
+            logits.scatter_(1, likely, torch.bmm(weight[likely], hidden[:, :, None])[..., 0].float())
+        return logits
 
 
-def can_be_packed(language: Language) -> bool:
-    """Whether the packed products can take these weights: in bf16 on a CPU, without biases, in sizes that divide."""
+def can_be_packed(language: Language, *, few_rows: bool) -> bool:
+    """Whether the packed products can take these weights: in bf16 on a CPU and without biases.
+
+    Four bits want sizes that divide; blocks want oneDNN, and a model so small that a copy of it does no harm.
+    """
     layer = language.llama.model.layers[0]
     linear = [part for part in layer.modules() if isinstance(part, nn.Linear)] + [language.llama.lm_head]
-    in_four_bits = [layer.mlp.gate_proj, layer.mlp.up_proj, layer.mlp.down_proj, language.llama.lm_head]
-    return all(
-        part.bias is None and part.weight.device.type == "cpu" and part.weight.dtype == torch.bfloat16
+    if any(
+        part.bias is not None or part.weight.device.type != "cpu" or part.weight.dtype != torch.bfloat16
         for part in linear
-    ) and all(part.out_features % ROWS == 0 and part.in_features % GROUP == 0 for part in in_four_bits)
+    ):
+        return False
+    if not few_rows:
+        num_bytes = sum(weight.nbytes for weight in language.llama.parameters())
+        return torch.backends.mkldnn.is_available() and num_bytes <= MAX_BYTES_IN_BLOCKS
+    in_four_bits = [layer.mlp.gate_proj, layer.mlp.up_proj, layer.mlp.down_proj, language.llama.lm_head]
+    return all(part.out_features % ROWS == 0 and part.in_features % GROUP == 0 for part in in_four_bits)
 
 
-def _packed_products(layer: LlamaDecoderLayer) -> Products:
+def _packed_products(layer: LlamaDecoderLayer, of_attention: Kind, of_feed_forward: Kind) -> Products:
     attention, feed_forward = layer.self_attn, layer.mlp
     parts = (attention.q_proj, attention.k_proj, attention.v_proj)
-    rise = FourBits(torch.cat([feed_forward.gate_proj.weight, feed_forward.up_proj.weight]))
-    fall = FourBits(feed_forward.down_proj.weight)
+    rise = of_feed_forward(torch.cat([feed_forward.gate_proj.weight, feed_forward.up_proj.weight]))
+    fall = of_feed_forward(feed_forward.down_proj.weight)
 
     def fed_forward(x: Tensor) -> Tensor:
         gate, up = rise(x).chunk(2, dim=-1)
         return fall(feed_forward.act_fn(gate) * up)
 
     return Products(
-        query_key_value=EightBits(torch.cat([part.weight for part in parts])),
-        attended=EightBits(attention.o_proj.weight),
+        query_key_value=of_attention(torch.cat([part.weight for part in parts])),
+        attended=of_attention(attention.o_proj.weight),
         feed_forward=fed_forward,
     )

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, rms_norm, scaled_dot_product_attention
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
-from transformers.models.llama.modeling_llama import LlamaDecoderLayer
+from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaRMSNorm
 
 from earthgptx.model.language import Language
 
@@ -69,20 +69,12 @@ class TokenSteps:
         cache = DynamicCache()
         self.hidden = language(embeddings, present, cache)[:, -1].contiguous()
         self._length = present.shape[1]
-        # (B, key heads, T + room, head width) a layer, keys and values; each step fills one place.
-        self._keys: list[Tensor] = []
-        self._values: list[Tensor] = []
-        for layer in cache.layers:
-            assert isinstance(layer, DynamicLayer)
-            assert layer.keys is not None
-            assert layer.values is not None
-            self._keys.append(_with_room(layer.keys, room))
-            self._values.append(_with_room(layer.values, room))
+        self._past = _with_room(_past_of(cache), room)  # each step fills one of the last places
         self._positions = present.long().sum(dim=1, keepdim=True)
         self._bias: Tensor | None = None  # added to the logits of attention: -inf hides padding
         if not bool(present.all()):
             hidden = torch.zeros_like(present, dtype=embeddings.dtype).masked_fill_(~present, -torch.inf)
-            self._bias = _with_room(hidden[:, None, :, None], room, fill=0.0).transpose(2, 3)
+            self._bias = _with_room(hidden[:, None, :, None], room).transpose(2, 3)
 
     def logits(self) -> Tensor:
         """(B, vocabulary) in fp32 of each row's next word."""
@@ -92,8 +84,7 @@ class TokenSteps:
         """Goes on with these rows (R,), in this order; one may be named more than once."""
         self.hidden = self.hidden[rows]
         self._positions = self._positions[rows]
-        self._keys = [keys[rows] for keys in self._keys]
-        self._values = [values[rows] for values in self._values]
+        self._past = self._past[:, rows]
         self._bias = None if self._bias is None else self._bias[rows]
 
     def read(self, token_ids: Tensor) -> None:
@@ -101,31 +92,47 @@ class TokenSteps:
         place = self._length
         self._length += 1
         embedded = self._language.embed(token_ids[:, None])
-        cosine, sine = self._model.rotary_emb(embedded, self._positions)  # (B, 1, head width)
-        half = cosine.shape[-1] // 2
-        sine = torch.cat([-sine[..., :half], sine[..., half:]], dim=-1)
-        bias = None if self._bias is None else self._bias[..., : self._length]
         x = embedded[:, 0]
-        for layer, products, keys, values in zip(
-            self._model.layers, self._products, self._keys, self._values, strict=True
-        ):
-            num_rows, num_key_heads, _, width = keys.shape
-            made = products.query_key_value(layer.input_layernorm(x)).unflatten(-1, (-1, width))  # (B, heads, width)
-            turned = made[:, :-num_key_heads]
-            turned = turned * cosine + turned.roll(half, dims=-1) * sine
-            keys.select(2, place).copy_(turned[:, -num_key_heads:])
-            values.select(2, place).copy_(made[:, -num_key_heads:])
+        num_rows, num_key_heads, width = self._past.shape[1], self._past.shape[2] // 2, self._past.shape[-1]
+        cosine, sine = self._turn(embedded)
+        bias = None if self._bias is None else self._bias[..., : self._length]
+        places = self._past.select(3, place).unbind()
+        seen = self._past.narrow(3, 0, self._length)
+        keys, values = (half.unbind() for half in seen.chunk(2, dim=2))
+        for number, (layer, products) in enumerate(zip(self._model.layers, self._products, strict=True)):
+            made = products.query_key_value(_normed(x, layer.input_layernorm)).view(num_rows, -1, width)
+            made = made * cosine + made.roll(width // 2, dims=-1) * sine
+            places[number].copy_(made[:, -2 * num_key_heads :])
             # The queries of one key head stand as if they were several tokens: nothing is repeated for them.
             attended = scaled_dot_product_attention(
-                turned[:, :-num_key_heads].reshape(num_rows, num_key_heads, -1, width),
-                keys.narrow(2, 0, self._length),
-                values.narrow(2, 0, self._length),
+                made[:, : -2 * num_key_heads].view(num_rows, num_key_heads, -1, width),
+                keys[number],
+                values[number],
                 attn_mask=bias,
             )
             x = x + products.attended(attended.reshape(num_rows, -1))
-            x = x + products.feed_forward(layer.post_attention_layernorm(x))
+            x = x + products.feed_forward(_normed(x, layer.post_attention_layernorm))
         self._positions = self._positions + 1
-        self.hidden = self._model.norm(x)
+        self.hidden = _normed(x, self._model.norm)
+
+    def _turn(self, embedded: Tensor) -> tuple[Tensor, Tensor]:
+        """Factors (B, heads, width) of queries, keys and values, and of the same with their halves exchanged.
+
+        Values are not turned: theirs are 1 and 0, so that all heads go through one product.
+        """
+        cosine, sine = self._model.rotary_emb(embedded, self._positions)  # (B, 1, width)
+        left, right = sine.chunk(2, dim=-1)
+        config = self._model.config
+        num_turned = config.num_attention_heads + config.num_key_value_heads
+
+        def of_heads(turned: Tensor, still: Tensor) -> Tensor:
+            heads = [turned.expand(-1, num_turned, -1), still.expand(-1, config.num_key_value_heads, -1)]
+            return torch.cat(heads, dim=1)
+
+        return (
+            of_heads(cosine, torch.ones_like(cosine)),
+            of_heads(torch.cat([-left, right], dim=-1), torch.zeros_like(sine)),
+        )
 
 
 def own_products(layer: LlamaDecoderLayer) -> Products:
@@ -139,11 +146,22 @@ def own_products(layer: LlamaDecoderLayer) -> Products:
     )
 
 
-def _with_room(values: Tensor, room: int, *, fill: float | None = None) -> Tensor:
-    """(B, heads, T, n) -> (B, heads, T + room, n): unwritten places after the others, or filled ones."""
-    num_rows, heads, length, width = values.shape
-    made = values.new_empty(num_rows, heads, length + room, width)
-    made[:, :, :length] = values
-    if fill is not None:
-        made[:, :, length:] = fill
-    return made
+def _normed(x: Tensor, norm: LlamaRMSNorm) -> Tensor:
+    """(B, D) -> (B, D), as the norm does it but in one call."""
+    return rms_norm(x, norm.weight.shape, norm.weight, norm.variance_epsilon)
+
+
+def _past_of(cache: DynamicCache) -> Tensor:
+    """(layers, B, 2 x key heads, T, width): a layer's keys, then its values."""
+    layers = []
+    for layer in cache.layers:
+        assert isinstance(layer, DynamicLayer)
+        assert layer.keys is not None
+        assert layer.values is not None
+        layers.append(torch.cat([layer.keys, layer.values], dim=1))
+    return torch.stack(layers)
+
+
+def _with_room(values: Tensor, room: int) -> Tensor:
+    """(..., T, n) -> (..., T + room, n): zeros after the others."""
+    return pad(values, (0, 0, 0, room))

@@ -15,11 +15,9 @@ from torch import Tensor
 
 from earthgptx.inference.beam_search import beam_search
 from earthgptx.inference.language_engine import IsStopped, OnToken, Words, Writing, Written
-from earthgptx.inference.packed_weights import PackedLanguage, can_be_packed
+from earthgptx.inference.packed_weights import MAX_ROWS_IN_FEWER_BITS, PackedLanguage, can_be_packed
 from earthgptx.inference.token_steps import TokenSteps
 from earthgptx.model.language import Language
-
-MAX_PACKED_ROWS = 4  # from eight on, the products in bf16 are as fast, since a weight that was read serves all rows
 
 
 @dataclass
@@ -50,7 +48,7 @@ class TorchEngine:
     def __init__(self, language: Language, words: Words) -> None:
         self.language = language
         self.words = words
-        self._packed: PackedLanguage | None = None  # made when first wanted, in less than a second
+        self._packed: dict[bool, PackedLanguage] = {}  # for few rows and for many; made when first wanted
 
     @torch.inference_mode()
     def write(
@@ -100,12 +98,11 @@ class TorchEngine:
         return [Written(tuple(row.states), row.is_stopped) for row in rows]
 
     def _packed_for(self, num_rows: int) -> PackedLanguage | None:
-        """The weights in the form in which so few rows are written fastest; None where that is the model's own."""
-        if num_rows > MAX_PACKED_ROWS or not can_be_packed(self.language):
-            return None
-        if self._packed is None:
-            self._packed = PackedLanguage(self.language)
-        return self._packed
+        """The weights in the form in which so many rows are written fastest; None where that is the model's own."""
+        few_rows = num_rows <= MAX_ROWS_IN_FEWER_BITS
+        if few_rows not in self._packed and can_be_packed(self.language, few_rows=few_rows):
+            self._packed[few_rows] = PackedLanguage(self.language, few_rows=few_rows)
+        return self._packed.get(few_rows)
 
     def _search(self, steps: TokenSteps, writing: Writing, on_token: OnToken) -> list[Written]:
         """Answers that agree most with all that were followed."""

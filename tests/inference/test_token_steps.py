@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from earthgptx.inference import torch_engine
+from earthgptx.inference import packed_weights, torch_engine
 from earthgptx.inference.language_engine import Words, Writing
-from earthgptx.inference.packed_weights import EightBits, FourBits, PackedLanguage, can_be_packed
+from earthgptx.inference.packed_weights import Blocked, EightBits, FourBits, PackedLanguage, can_be_packed
 from earthgptx.inference.token_steps import TokenSteps
 from earthgptx.inference.torch_engine import TorchEngine
 from earthgptx.model.language import Language
@@ -80,7 +80,7 @@ def test_zeros_can_be_packed():
 def test_likely_words_have_the_logits_of_the_weights_themselves():
     model = language(torch.bfloat16)
     hidden = drawn(3, 64).bfloat16()
-    expected, packed = model.logits(hidden), PackedLanguage(model).logits(hidden)
+    expected, packed = model.logits(hidden), PackedLanguage(model, few_rows=True).logits(hidden)
     assert packed.dtype == torch.float32
     likely = expected.topk(8).indices
     assert_close(packed.gather(1, likely), expected.gather(1, likely), atol=0.0, rtol=2**-7)
@@ -101,29 +101,44 @@ def write(engine: TorchEngine, num_rows: int, **settings: int) -> list[list[tupl
     return told
 
 
-def test_few_rows_are_written_with_packed_weights_and_many_are_not(monkeypatch: pytest.MonkeyPatch):
-    made: list[Language] = []
+@torch.inference_mode()
+def test_blocks_make_the_same_products():
+    weight, x = drawn(96, 64).bfloat16(), drawn(11, 64, seed=1).bfloat16()
+    assert_close(Blocked(weight)(x), x @ weight.T, atol=0.0, rtol=2**-7)  # two roundings of one sum in fp32
+    model, hidden = language(torch.bfloat16), drawn(8, 64, seed=2).bfloat16()
+    assert_close(PackedLanguage(model, few_rows=False).logits(hidden), model.logits(hidden), atol=2**-8, rtol=2**-7)
+
+
+def test_few_rows_are_written_in_fewer_bits_than_many(monkeypatch: pytest.MonkeyPatch):
+    made: list[bool] = []
 
     class Counted(PackedLanguage):
-        def __init__(self, packed: Language) -> None:
-            made.append(packed)
-            super().__init__(packed)
+        def __init__(self, packed: Language, *, few_rows: bool) -> None:
+            made.append(few_rows)
+            super().__init__(packed, few_rows=few_rows)
 
     monkeypatch.setattr(torch_engine, "PackedLanguage", Counted)
     engine = TorchEngine(language(torch.bfloat16), WORDS)
-    write(engine, 5)
-    write(engine, 2, num_beams=3)
-    assert made == []
     first, again = write(engine, 4), write(engine, 4)
     assert first == again
-    assert made == [engine.language]  # once
+    assert made == [True]  # once
+    write(engine, 5)
+    write(engine, 2, num_beams=3)
+    assert made == [True, False]
 
 
-def test_weights_that_cannot_be_packed_are_used_as_they_are():
-    assert can_be_packed(language(torch.bfloat16))
-    assert not can_be_packed(language())  # fp32
-    assert not can_be_packed(language(torch.bfloat16).to("meta"))  # stands for any other device
+@pytest.mark.parametrize("few_rows", [True, False])
+def test_weights_that_cannot_be_packed_are_used_as_they_are(few_rows: bool):
+    assert can_be_packed(language(torch.bfloat16), few_rows=few_rows)
+    assert not can_be_packed(language(), few_rows=few_rows)  # fp32
+    on_meta = language(torch.bfloat16).to("meta")  # stands for any other device
+    assert not can_be_packed(on_meta, few_rows=few_rows)
+    assert len(write(TorchEngine(language(), WORDS), 1 if few_rows else 5)[0]) == 6
+
+
+def test_four_bits_want_sizes_that_divide_and_blocks_a_small_model(monkeypatch: pytest.MonkeyPatch):
     model = language(torch.bfloat16)
+    monkeypatch.setattr(packed_weights, "MAX_BYTES_IN_BLOCKS", 1000)
+    assert not can_be_packed(model, few_rows=False)
     model.llama.lm_head.out_features = 500
-    assert not can_be_packed(model)
-    assert len(write(TorchEngine(language(), WORDS), 1)[0]) == 6
+    assert not can_be_packed(model, few_rows=True)
