@@ -9,11 +9,11 @@ from tests.evaluation.fake_assistant import FakeAssistant
 from tests.fixtures.make_all import make_all
 
 
-def test_both_ways_ask_about_every_region(tmp_path: Path):
+def test_all_ways_ask_about_every_region(tmp_path: Path):
     conditions = Conditions(data=make_all(tmp_path, "val"), limit=1)
     asked = benchmarks.pose(benchmarks.find("roc"), conditions)
     assistant = FakeAssistant(conditions)
-    alone, together = one_by_one(assistant, asked), batched(assistant, asked, conditions)
-    assert alone == together
+    alone, together = one_by_one(assistant, asked, look_once=False), batched(assistant, asked, conditions)
+    assert alone == one_by_one(assistant, asked, look_once=True) == together
     assert len(alone) == sum(len(question.objects) for question in asked.questions)
     assert all(alone.values())
