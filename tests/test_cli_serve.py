@@ -77,6 +77,7 @@ def test_a_server_lives_and_ends(environment: dict[str, str]):
         ("HOST", "0.0.0.0", "EARTHGPTX_TOKEN"),
         ("MODEL", "no-such-model", "no-such-model"),
         ("DEVICE", "abacus", "abacus"),
+        ("ENGINE", "steam", "must be torch or vllm, not steam"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_at_once(
@@ -96,6 +97,8 @@ def test_a_folder_of_another_server_is_refused_at_once(
     other.close()
 
 
-def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "uvicorn", None)
-    refused(run("serve"), "earthgptx[serve]")
+@pytest.mark.parametrize(("package", "extra"), [("uvicorn", "serve"), ("vllm", "vllm")])
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, package: str, extra: str):
+    monkeypatch.setenv("EARTHGPTX_ENGINE", "vllm")
+    monkeypatch.setitem(sys.modules, package, None)
+    refused(run("serve"), f"earthgptx[{extra}]")

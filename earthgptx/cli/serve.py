@@ -22,6 +22,7 @@ def serve() -> None:
         if str(error.name).partition(".")[0] == "earthgptx":
             raise
         raise MissingExtra(f"The server needs {error.name}: pip install 'earthgptx[serve]'.") from error
+    from earthgptx.inference import vllm_engine
     from earthgptx.inference.loading import check_device, checkpoint_folder, load
     from earthgptx.serving.settings import Settings
     from earthgptx.serving.shelf import Shelf
@@ -31,9 +32,11 @@ def serve() -> None:
     # What can be known to be wrong is said now; the weights are read while the server listens already.
     check_device(settings.device)
     checkpoint_folder(settings.model)
+    if settings.engine == "vllm":
+        vllm_engine.imported()
     if settings.data is not None:
         Shelf(settings.data).close()  # another server may have it
-    app = create_app(settings, lambda: load(settings.model, device=settings.device))
+    app = create_app(settings, lambda: load(settings.model, device=settings.device, engine=settings.engine))
     complain(f"EarthGPT-X listens on http://{settings.host}:{settings.port}/ (Ctrl-C ends it).")
     log_as_json()
     uvicorn.run(

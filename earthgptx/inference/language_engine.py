@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from torch import Tensor
 
+EngineName = Literal["torch", "vllm"]
 IsStopped = Callable[[int], bool]
 OnToken = Callable[[int, int, float], None]  # prompt, token id, the probability with which it was chosen
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import nn
@@ -16,6 +15,7 @@ from earthgptx.errors import BrokenCheckpoint, DeviceUnavailable, UnknownModel
 from earthgptx.inference import vllm_engine
 from earthgptx.inference.assistant import Assistant
 from earthgptx.inference.generation import Generator
+from earthgptx.inference.language_engine import EngineName
 from earthgptx.model.earthgptx import EarthGPTX
 from earthgptx.model.feature_store import FeatureStore
 from earthgptx.model.weights.assembly import assemble
@@ -34,7 +34,7 @@ def load(
     *,
     device: str = "cpu",
     features: Path | None = None,
-    engine: Literal["torch", "vllm"] = "torch",
+    engine: EngineName = "torch",
 ) -> Assistant:
     """Loads a model.
 

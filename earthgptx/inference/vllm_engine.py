@@ -53,7 +53,7 @@ class VllmEngine:
     ) -> None:
         self.language = language
         self.words = words
-        self._vllm = _imported()
+        self._vllm = imported()
         arguments = self._vllm.EngineArgs(
             model=str(folder),
             skip_tokenizer_init=True,
@@ -151,12 +151,17 @@ def started(language: Language, words: Words) -> VllmEngine:
     Raises:
         MissingExtra: vLLM is not installed.
     """
-    _imported()  # before anything large is written
+    imported()  # before anything large is written
     with TemporaryDirectory() as folder:
         return VllmEngine(language, words, folder=save_language(language, Path(folder)))
 
 
-def _imported() -> ModuleType:
+def imported() -> ModuleType:
+    """vLLM itself.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
     try:
         return importlib.import_module("vllm")
     except ImportError as error:

@@ -9,8 +9,10 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import get_args
 
 from earthgptx.errors import BadSetting
+from earthgptx.inference.language_engine import EngineName
 
 PREFIX = "EARTHGPTX_"
 SHORTEST_TOKEN = 16  # characters, where strangers can reach the server
@@ -22,7 +24,7 @@ class Settings:
 
     Attributes:
         host, port: where to listen.
-        model, device: what `inference.load` is given.
+        model, device, engine: what `inference.load` is given.
         token: that clients must send; empty for none, and then only this machine is listened to.
         root: folder below which `POST /scenes` may open files by path; None for nowhere.
         data: folder for scenes and answers, which outlive the process there; None for a temporary one that does not.
@@ -46,6 +48,7 @@ class Settings:
     port: int = 8000
     model: str = "nano"
     device: str = "cpu"
+    engine: EngineName = "torch"
     token: str = ""
     root: Path | None = None
     data: Path | None = None
@@ -75,6 +78,8 @@ class Settings:
             least = 0 if field.name == "port" else 1
             if isinstance(value, int) and value < least:
                 raise BadSetting(f"{PREFIX}{field.name.upper()} must be {least} or more, not {value}.")
+        if self.engine not in get_args(EngineName):
+            raise BadSetting(f"{PREFIX}ENGINE must be {' or '.join(get_args(EngineName))}, not {self.engine}.")
         if self.port > 65_535:
             raise BadSetting(f"{PREFIX}PORT must be at most 65535, not {self.port}.")
         if not self.token.isascii() or any(character.isspace() for character in self.token):
