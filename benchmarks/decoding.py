@@ -2,8 +2,8 @@
 
 Each side is a process of its own with two threads: it reads a prompt of as many tokens, writes as many more one after
 the other, and the writing alone is timed. The sides take turns, so that whatever else the machine does meets all of
-them. llama.cpp reads the Q4_1 file in which SmolLM2 is published; ours reads what nano was trained to from it. A table
-comes first, then a JSON line.
+them. llama.cpp reads the Q4_1 file in which SmolLM2 is published; ours reads what nano was trained to from it. Eight
+prompts at once, as the evaluation and the server have them, stand beside one. A table comes first, then a JSON line.
 
     pip install llama-cpp-python
     python benchmarks/decoding.py --gguf SmolLM2-135M-Instruct.Q4_1.gguf [--rounds 3]
@@ -21,7 +21,13 @@ from pathlib import Path
 from statistics import median
 
 TARGET = 0.8  # of llama.cpp's tokens a second
-SIDES = {"llama": "llama.cpp, Q4_1", "packed": "ours", "plain": "ours, bf16 weights", "transformers": "transformers"}
+SIDES = {
+    "llama": "llama.cpp, Q4_1",
+    "ours": "ours",
+    "transformers": "transformers, bf16",
+    "ours-8": "ours, 8 at once",
+    "transformers-8": "transformers, 8 at once",
+}
 PROMPT_TOKENS, NEW_TOKENS = 64, 64  # nano's prompts with an image have 40 to 100
 
 
@@ -71,7 +77,12 @@ def measure(side: str, gguf: Path | None, threads: int) -> dict[str, float]:
 
     seconds = time_llama(str(gguf), threads) if side == "llama" else time_ours(side, threads)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return {"tokens_per_second": NEW_TOKENS / seconds, "peak_memory_gb": peak / 1e9}
+    return {"tokens_per_second": rows_of(side) * NEW_TOKENS / seconds, "peak_memory_gb": peak / 1e9}
+
+
+def rows_of(side: str) -> int:
+    """How many prompts a side answers at once."""
+    return 8 if side.endswith("-8") else 1
 
 
 def time_llama(gguf: str, threads: int) -> float:
@@ -96,15 +107,16 @@ def time_ours(side: str, threads: int) -> float:
     from transformers import DynamicCache
 
     import earthgptx as egx
-    from earthgptx.inference.packed_weights import PackedLanguage
+    from earthgptx.inference.packed_weights import MAX_ROWS_IN_FEWER_BITS, PackedLanguage
     from earthgptx.inference.token_steps import TokenSteps
 
     torch.set_num_threads(threads)
     language = egx.load("nano").generator.model.language
     with torch.inference_mode():
-        embeddings = language.embed(torch.arange(100, 100 + PROMPT_TOKENS)[None])
-        present = torch.ones(1, PROMPT_TOKENS, dtype=torch.bool)
-        if side == "transformers":
+        num_rows = rows_of(side)
+        embeddings = language.embed(torch.arange(100, 100 + PROMPT_TOKENS).expand(num_rows, -1))
+        present = torch.ones(num_rows, PROMPT_TOKENS, dtype=torch.bool)
+        if side.startswith("transformers"):
             cache = DynamicCache()
             hidden = language(embeddings, present, cache)[:, -1]
             started = time.perf_counter()
@@ -113,14 +125,9 @@ def time_ours(side: str, threads: int) -> float:
                 present = torch.cat([present, present[:, :1]], dim=1)
                 hidden = language(language.embed(ids[:, None]), present, cache)[:, -1]
             return time.perf_counter() - started
-        packed = PackedLanguage(language) if side == "packed" else None
+        packed = PackedLanguage(language, few_rows=num_rows <= MAX_ROWS_IN_FEWER_BITS)
         steps = TokenSteps(
-            language,
-            embeddings,
-            present,
-            room=NEW_TOKENS,
-            products=packed.products if packed else None,
-            logits=packed.logits if packed else None,
+            language, embeddings, present, room=NEW_TOKENS, products=packed.products, logits=packed.logits
         )
         started = time.perf_counter()
         for _ in range(NEW_TOKENS):
