@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 
 from earthgptx.errors import BrokenCheckpoint
 from earthgptx.model.configuration import EarthGPTXConfig
-from earthgptx.model.earthgptx import EarthGPTX
 from earthgptx.model.weights.assembly import Assembled
 from earthgptx.model.weights.checkpoint import read_configuration
+from earthgptx.model.weights.whole import open_whole
 
 
 def open_parts(folder: Path, config: EarthGPTXConfig) -> Assembled:
@@ -24,16 +23,14 @@ def open_parts(folder: Path, config: EarthGPTXConfig) -> Assembled:
         config: of the size that is wanted.
 
     Raises:
-        BrokenCheckpoint: there is no model, or one of another size, or one whose files are damaged.
+        BrokenCheckpoint: there is no model, or one of another size or with other parts than the configuration says,
+            or one whose files are damaged.
     """
     size = read_configuration(folder, weights=None).size_name
     if size != config.size_name:
         raise BrokenCheckpoint(f"{folder} holds a model of the size {size!r}, the recipe is for {config.size_name!r}.")
     as_stored = EarthGPTXConfig.from_dict(config.to_dict() | {"dtype": "bfloat16"})
-    try:
-        model = EarthGPTX.from_pretrained(folder, config=as_stored)
-    except (SafetensorError, OSError, RuntimeError) as error:
-        raise BrokenCheckpoint(f"The weights in {folder} cannot be read: {str(error).splitlines()[0]}") from error
+    model = open_whole(folder, as_stored)
     model.vision.to(torch.bfloat16)
     has_tokenizer = (folder / "tokenizer.json").is_file()
-    return Assembled(model.eval(), folder if has_tokenizer else None, (f"the parts in {folder}",))
+    return Assembled(model, folder if has_tokenizer else None, (f"the parts in {folder}",))

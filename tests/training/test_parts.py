@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from earthgptx.errors import BrokenCheckpoint
 from earthgptx.model.sizes import SIZES, tiny
@@ -57,6 +58,16 @@ def test_a_truncated_shard_is_refused_in_one_sentence(parts: Path, tmp_path: Pat
     with pytest.raises(BrokenCheckpoint, match="cannot be read") as raised:
         open_parts(tmp_path, tiny())
     assert "\n" not in str(raised.value)
+
+
+def test_a_part_that_is_not_there_is_not_drawn_at_random(parts: Path, tmp_path: Path):
+    for path in parts.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    for path in tmp_path.glob("*.safetensors"):
+        tensors = load_file(path)
+        save_file({name: value for name, value in tensors.items() if name != "spatial.join.weight"}, path)
+    with pytest.raises(BrokenCheckpoint, match=r"spatial\.join\.weight"):
+        open_parts(tmp_path, tiny())
 
 
 def test_there_must_be_a_model(tmp_path: Path):
