@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from earthgptx.errors import MissingExtra, UnreadableImagery
 
+TAGS = ("ETag", "etag")  # of what lies in a store: S3's spelling, then that of Google and Azure
 _PREFIXES = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/"}
 
 
@@ -90,7 +91,13 @@ def state_of(path: Path) -> str:
         FileNotFoundError: there is none.
     """
     url = url_of(path)
-    return str(path.stat().st_mtime_ns) if url is None else str(filesystem_of(url).ukey(url))
+    if url is None:
+        return str(path.stat().st_mtime_ns)
+    filesystem = filesystem_of(url)
+    # Not fsspec's own key where there is a tag: it is made of all that a store told, and a listing tells other things
+    # of the same file than a question about it alone.
+    told = filesystem.info(url)
+    return str(next((told[tag] for tag in TAGS if told.get(tag)), None) or filesystem.ukey(url))
 
 
 def open_binary(path: Path) -> BinaryIO:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from earthgptx.data import remote_file
 from earthgptx.data.imagery import Scene
 from earthgptx.data.remote_file import exists, filesystem_of, is_url, open_binary, path_of, size_of, state_of, url_of
 from earthgptx.errors import MissingExtra, UnreadableImagery
@@ -53,6 +55,16 @@ def test_local_files_are_opened_as_ever(tmp_path: Path):
     assert state_of(path) == str(path.stat().st_mtime_ns)
     with open_binary(path) as stream:
         assert stream.read() == b"12345"
+
+
+def test_a_listing_and_a_question_about_a_file_tell_the_same_state(monkeypatch: pytest.MonkeyPatch):
+    listed = {"name": "bucket/a.tif", "size": 5, "ETag": '"f00d"', "StorageClass": "STANDARD"}
+    asked = {"name": "bucket/a.tif", "size": 5, "ETag": '"f00d"', "ContentType": "image/tiff"}
+    written_anew = asked | {"ETag": '"cafe"'}
+    store = Mock(**{"info.side_effect": [listed, asked, written_anew]})
+    monkeypatch.setattr(remote_file, "filesystem_of", lambda url: store)
+    states = [state_of(path_of("s3://bucket/a.tif")) for _ in range(3)]
+    assert states == ['"f00d"', '"f00d"', '"cafe"']
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png"])
