@@ -69,12 +69,12 @@ class TokenSteps:
         cache = DynamicCache()
         self.hidden = language(embeddings, present, cache)[:, -1].contiguous()
         self._length = present.shape[1]
-        self._past = _with_room(_past_of(cache), room)  # each step fills one of the last places
+        self._past = _past_of(cache, room)  # each step fills one of the places that have room
         self._positions = present.long().sum(dim=1, keepdim=True)
         self._bias: Tensor | None = None  # added to the logits of attention: -inf hides padding
         if not bool(present.all()):
             hidden = torch.zeros_like(present, dtype=embeddings.dtype).masked_fill_(~present, -torch.inf)
-            self._bias = _with_room(hidden[:, None, :, None], room).transpose(2, 3)
+            self._bias = pad(hidden, (0, room))[:, None, None]
 
     def logits(self) -> Tensor:
         """(B, vocabulary) in fp32 of each row's next word."""
@@ -151,17 +151,17 @@ def _normed(x: Tensor, norm: LlamaRMSNorm) -> Tensor:
     return rms_norm(x, norm.weight.shape, norm.weight, norm.variance_epsilon)
 
 
-def _past_of(cache: DynamicCache) -> Tensor:
-    """(layers, B, 2 x key heads, T, width): a layer's keys, then its values."""
-    layers = []
-    for layer in cache.layers:
+def _past_of(cache: DynamicCache, room: int) -> Tensor:
+    """(layers, B, 2 x key heads, T + room, width): a layer's keys, then its values; zeros where none are yet."""
+    past: Tensor | None = None
+    for number, layer in enumerate(cache.layers):
         assert isinstance(layer, DynamicLayer)
         assert layer.keys is not None
         assert layer.values is not None
-        layers.append(torch.cat([layer.keys, layer.values], dim=1))
-    return torch.stack(layers)
-
-
-def _with_room(values: Tensor, room: int) -> Tensor:
-    """(..., T, n) -> (..., T + room, n): zeros after the others."""
-    return pad(values, (0, 0, 0, room))
+        num_rows, num_heads, length, width = layer.keys.shape
+        if past is None:
+            past = layer.keys.new_zeros(len(cache.layers), num_rows, 2 * num_heads, length + room, width)
+        past[number, :, :num_heads, :length] = layer.keys
+        past[number, :, num_heads:, :length] = layer.values
+    assert past is not None
+    return past
