@@ -107,7 +107,7 @@ def time_ours(side: str, threads: int) -> float:
     from transformers import DynamicCache
 
     import earthgptx as egx
-    from earthgptx.inference.packed_weights import MAX_ROWS_IN_FEWER_BITS, PackedLanguage
+    from earthgptx.inference.packed_weights import MAX_ROWS_IN_FEWER_BITS, PackedLanguage, can_be_packed
     from earthgptx.inference.token_steps import TokenSteps
 
     torch.set_num_threads(threads)
@@ -125,9 +125,15 @@ def time_ours(side: str, threads: int) -> float:
                 present = torch.cat([present, present[:, :1]], dim=1)
                 hidden = language(language.embed(ids[:, None]), present, cache)[:, -1]
             return time.perf_counter() - started
-        packed = PackedLanguage(language, few_rows=num_rows <= MAX_ROWS_IN_FEWER_BITS)
+        few_rows = num_rows <= MAX_ROWS_IN_FEWER_BITS
+        packed = PackedLanguage(language, few_rows=few_rows) if can_be_packed(language, few_rows=few_rows) else None
         steps = TokenSteps(
-            language, embeddings, present, room=NEW_TOKENS, products=packed.products, logits=packed.logits
+            language,
+            embeddings,
+            present,
+            room=NEW_TOKENS,
+            products=packed and packed.products,
+            logits=packed and packed.logits,
         )
         started = time.perf_counter()
         for _ in range(NEW_TOKENS):

@@ -1,9 +1,9 @@
 """How often nano's answers change by the form in which its language model's weights are read, and by who is beside.
 
-Questions about val images are answered greedily in bf16, eight at once; these answers are the reference. Each other way
-of writing reads the same prompts and the reference's words, one after the other, and says at each place which word it
-would have written. An answer is unchanged if that is the reference's at all of its places. A table comes first, then a
-JSON line.
+Questions about val images are answered by `transformers` in bf16, greedily and eight at once; these answers are the
+reference. Each other way of writing reads the same prompts and the reference's words, one after the other, and says at
+each place which word it would have written. An answer is unchanged if that is the reference's at all of its places. A
+table comes first, then a JSON line.
 
     python -m benchmarks.exactness --data ../shared/data [--limit 12] [--captions 90]
 """
@@ -19,13 +19,15 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from transformers import DynamicCache
 
 import earthgptx as egx
 from earthgptx.evaluation import benchmarks
 from earthgptx.evaluation.journal import Journal
 from earthgptx.evaluation.questions import Conditions
 from earthgptx.inference.language_engine import IsStopped, OnToken, Words, Writing, Written
-from earthgptx.inference.packed_weights import PackedLanguage
+from earthgptx.inference.packed_weights import PackedLanguage, can_be_packed
 from earthgptx.inference.token_steps import TokenSteps
 from earthgptx.model.language import Language
 from earthgptx.provenance import git_commit
@@ -47,12 +49,16 @@ class Reference:
 
 
 class Recorder:
-    """A `LanguageEngine` that writes greedily in bf16 and keeps what it was asked and said."""
+    """A `LanguageEngine` that writes greedily in bf16 and keeps what it was asked and said.
+
+    Attributes:
+        batches: of references, as they were asked.
+    """
 
     def __init__(self, language: Language, words: Words) -> None:
         self.language = language
         self.words = words
-        self.references: list[Reference] = []
+        self.batches: list[list[Reference]] = []
 
     @torch.inference_mode()
     def write(
@@ -65,27 +71,28 @@ class Recorder:
         is_stopped: IsStopped | None = None,
     ) -> list[Written]:
         """As `LanguageEngine.write`; masks are not wanted, so no state is kept."""
-        steps = TokenSteps(self.language, embeddings, present, room=writing.max_new_tokens)
-        said: list[list[int]] = [[] for _ in embeddings]
-        for _ in range(writing.max_new_tokens):
-            ids = likeliest(steps, self.words)
+        cache, said, there = DynamicCache(), [[] for _ in embeddings], present
+        hidden = self.language(embeddings, present, cache)[:, -1]
+        while True:
+            ids = likeliest(self.language.logits(hidden), self.words)
             for row, token_id in zip(said, ids.tolist(), strict=True):
                 if self.words.end not in row:
                     row.append(token_id)
-            if all(self.words.end in row for row in said):
+            if all(self.words.end in row for row in said) or len(max(said, key=len)) == writing.max_new_tokens:
                 break
-            steps.read(ids)
-        for place, (prompt, is_there, row) in enumerate(zip(embeddings, present, said, strict=True)):
-            self.references.append(Reference(prompt[is_there], torch.tensor(row)))
+            there = torch.cat([there, torch.ones_like(there[:, :1])], dim=1)
+            hidden = self.language(self.language.embed(ids[:, None]), there, cache)[:, -1]
+        rows = zip(embeddings, present, said, strict=True)
+        self.batches.append([Reference(prompt[is_there], torch.tensor(row)) for prompt, is_there, row in rows])
+        for place, row in enumerate(said):
             for token_id in row:
                 if token_id not in (self.words.end, self.words.state_wanted):
                     on_token(place, token_id, 1.0)
         return [Written(()) for _ in said]
 
 
-def likeliest(steps: TokenSteps, words: Words) -> Tensor:
-    """(B,) the word that each row would write next."""
-    logits = steps.logits()
+def likeliest(logits: Tensor, words: Words) -> Tensor:
+    """(B, vocabulary) -> (B,) the word that each row would write next."""
     logits[:, list(words.never)] = -torch.inf
     return logits.argmax(dim=-1)
 
@@ -95,25 +102,26 @@ def places_that_stay(
     language: Language, words: Words, references: Sequence[Reference], packed: PackedLanguage | None
 ) -> list[Tensor]:
     """(N,) booleans of each reference, read beside the others: whether its word is still the likeliest."""
-    longest = max(len(one.prompt) for one in references)
-    embeddings = torch.stack(
-        [torch.cat([o.prompt.new_zeros(longest - len(o.prompt), o.prompt.shape[1]), o.prompt]) for o in references]
+    embeddings = pad_sequence([one.prompt for one in references], batch_first=True, padding_side="left")
+    present = torch.arange(embeddings.shape[1]) >= torch.tensor(
+        [[embeddings.shape[1] - len(r.prompt)] for r in references]
     )
-    present = torch.stack([torch.arange(longest) >= longest - len(one.prompt) for one in references])
     room = max(len(one.ids) for one in references)
-    forms = {} if packed is None else {"products": packed.products, "logits": packed.logits}
-    steps = TokenSteps(language, embeddings, present, room=room, **forms)
-    stays: list[list[bool]] = [[] for _ in references]
-    for place in range(room):
-        would = likeliest(steps, words).tolist()
-        read = []
-        for row, one, word in zip(stays, references, would, strict=True):
-            token_id = int(one.ids[min(place, len(one.ids) - 1)])
-            if place < len(one.ids):
-                row.append(word == token_id)
-            read.append(token_id)
-        steps.read(torch.tensor(read))
-    return [torch.tensor(row) for row in stays]
+    steps = TokenSteps(
+        language,
+        embeddings,
+        present,
+        room=room,
+        products=None if packed is None else packed.products,
+        logits=None if packed is None else packed.logits,
+    )
+    ids = pad_sequence([one.ids for one in references], batch_first=True)
+    would = [likeliest(steps.logits(), words)]
+    for place in range(room - 1):
+        steps.read(ids[:, place])
+        would.append(likeliest(steps.logits(), words))
+    stays = torch.stack(would, dim=1) == ids
+    return [row[: len(one.ids)] for row, one in zip(stays, references, strict=True)]
 
 
 def main() -> None:
@@ -132,26 +140,29 @@ def main() -> None:
         benchmark = benchmarks.find(name)
         with tempfile.TemporaryDirectory() as folder, Journal.open(Path(folder) / "answers.jsonl", {}) as journal:
             benchmarks.ask(benchmark, assistant, benchmarks.pose(benchmark, conditions), journal, conditions)
-    references = sorted(recorder.references, key=lambda one: len(one.prompt))
-    few, many = (PackedLanguage(language, few_rows=few_rows) for few_rows in (True, False))
-    result = {}
-    print(f"{'written':<36}{'answers unchanged':>22}{'places':>10}")
-    for way, packed, at_once in (
-        ("bf16, one at a time", None, 1),
-        ("four and eight bits, one at a time", few, 1),
-        ("bf16 in blocks, eight at once", many, AT_ONCE),
+    together = recorder.batches
+    alone = [[one] for batch in together for one in batch]
+    ways: dict[str, tuple[PackedLanguage | None, list[list[Reference]]]] = {
+        "bf16, eight at once": (None, together),
+        "bf16, one at a time": (None, alone),
+    }
+    for few_rows, name, batches in (
+        (True, "four and eight bits, one at a time", alone),
+        (False, "bf16 in blocks, eight at once", together),
     ):
-        batches = [references[start : start + at_once] for start in range(0, len(references), at_once)]
+        if can_be_packed(language, few_rows=few_rows):
+            ways[name] = PackedLanguage(language, few_rows=few_rows), batches
+    shares: dict[str, dict[str, float]] = {}
+    print(f"{'written':<36}{'answers unchanged':>20}{'places':>10}")
+    for name, (packed, batches) in ways.items():
         stays = [row for batch in batches for row in places_that_stay(language, recorder.words, batch, packed)]
         unchanged, share = sum(bool(row.all()) for row in stays), float(torch.cat(stays).float().mean())
-        result[way] = {"unchanged": unchanged, "places": round(share, 5)}
-        print(f"{way:<36}{f'{unchanged} of {len(stays)}':>22}{share:>10.2%}")
-    places = sum(len(one.ids) for one in references)
-    print(
-        json.dumps(
-            {"questions": len(references), "places": places, **result, "commit": git_commit(Path(__file__).parent)}
-        )
-    )
+        shares[name] = {"answers": round(unchanged / len(stays), 4), "places": round(share, 5)}
+        print(f"{name:<36}{f'{unchanged} of {len(stays)}':>20}{share:>10.2%}")
+    num_words = sum(len(one.ids) for (one,) in alone)
+    print(f"{len(alone)} answers of {num_words} words, their end words among them.")
+    about = {"answers": len(alone), "words": num_words, "commit": git_commit(Path(__file__).parent)}
+    print(json.dumps({"unchanged": shares, **about}))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,17 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import httpx
 import pytest
+import uvicorn
 
+from earthgptx.inference import loading, vllm_engine
 from earthgptx.model.weights.checkpoint import save_trained
+from earthgptx.serving import app
 from earthgptx.serving.shelf import Shelf
 from tests.serving.conftest import ASK, upload
 from tests.test_cli import refused, run
@@ -78,6 +83,7 @@ def test_a_server_lives_and_ends(environment: dict[str, str]):
         ("MODEL", "no-such-model", "no-such-model"),
         ("DEVICE", "abacus", "abacus"),
         ("ENGINE", "steam", "must be torch or vllm, not steam"),
+        ("ENGINE", "vllm", "needs EARTHGPTX_DEVICE=cuda, not cpu"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_at_once(
@@ -100,5 +106,20 @@ def test_a_folder_of_another_server_is_refused_at_once(
 @pytest.mark.parametrize(("package", "extra"), [("uvicorn", "serve"), ("vllm", "vllm")])
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, package: str, extra: str):
     monkeypatch.setenv("EARTHGPTX_ENGINE", "vllm")
+    monkeypatch.setenv("EARTHGPTX_DEVICE", "cuda")
     monkeypatch.setitem(sys.modules, package, None)
     refused(run("serve"), f"earthgptx[{extra}]")
+
+
+def test_the_model_is_loaded_as_the_settings_say(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]):
+    for name, value in {**environment, "EARTHGPTX_ENGINE": "vllm", "EARTHGPTX_DEVICE": "cuda"}.items():
+        monkeypatch.setenv(name, value)
+    for place in ("check_device", "load"):
+        monkeypatch.setattr(loading, place, Mock())
+    monkeypatch.setattr(vllm_engine, "imported", Mock())
+    given: list[Callable[[], object]] = []
+    monkeypatch.setattr(app, "create_app", lambda settings, load: given.append(load))
+    monkeypatch.setattr(uvicorn, "run", Mock())
+    assert run("serve").exit_code == 0
+    given[0]()
+    loading.load.assert_called_once_with(environment["EARTHGPTX_MODEL"], device="cuda", engine="vllm")

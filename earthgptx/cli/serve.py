@@ -30,10 +30,10 @@ def serve() -> None:
 
     settings = Settings.read(os.environ)
     # What can be known to be wrong is said now; the weights are read while the server listens already.
-    check_device(settings.device)
-    checkpoint_folder(settings.model)
     if settings.engine == "vllm":
         vllm_engine.imported()
+    check_device(settings.device)
+    checkpoint_folder(settings.model)
     if settings.data is not None:
         Shelf(settings.data).close()  # another server may have it
     app = create_app(settings, lambda: load(settings.model, device=settings.device, engine=settings.engine))

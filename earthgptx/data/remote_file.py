@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from earthgptx.errors import MissingExtra, UnreadableImagery
 
-TAGS = ("ETag", "etag")  # of what lies in a store: S3's spelling, then that of Google and Azure
+_TAGS = ("ETag", "etag")  # of what lies in a store: S3's spelling, then that of Google and Azure
 _PREFIXES = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/"}
 
 
@@ -97,7 +97,10 @@ def state_of(path: Path) -> str:
     # Not fsspec's own key where there is a tag: it is made of all that a store told, and a listing tells other things
     # of the same file than a question about it alone.
     told = filesystem.info(url)
-    return str(next((told[tag] for tag in TAGS if told.get(tag)), None) or filesystem.ukey(url))
+    for tag in _TAGS:
+        if told.get(tag):
+            return str(told[tag])
+    return str(filesystem.ukey(url))
 
 
 def open_binary(path: Path) -> BinaryIO:

@@ -86,12 +86,10 @@ def _trained_model(folder: Path) -> tuple[EarthGPTX, Path | None]:
 def _whole_model(folder: Path) -> tuple[EarthGPTX, Path | None]:
     """A model with all its weights in one folder, the tokenizer beside them; `tiny` needs no tokenizer file."""
     config = read_configuration(folder, weights=None)
-    has_tokenizer = (folder / "tokenizer.json").is_file()
-    if not has_tokenizer and config.size_name != "tiny":
+    model, tokenizer_folder = open_whole(folder, config)
+    if tokenizer_folder is None and config.size_name != "tiny":
         raise BrokenCheckpoint(f"{folder} holds a model but no tokenizer.json.")
-    model = open_whole(folder, config)
-    model.vision.to(torch.bfloat16)
-    return model, folder if has_tokenizer else None
+    return model, tokenizer_folder
 
 
 def check_device(name: str) -> None:

@@ -17,9 +17,12 @@ from earthgptx.inference.token_steps import Product, Products
 from earthgptx.model.language import Language
 
 GROUP = 32  # weights that share a scale and an offset: that of GGUF's Q4_1, in which SmolLM2 is published
-ROWS = 64  # torch's four-bit product takes so many rows of a matrix at a time
+ROWS_OF_FOUR_BITS = 64  # torch's four-bit product takes so many rows of a matrix at a time
 LIKELY_WORDS = 64  # whose logits are made from the weights themselves
 MAX_ROWS_IN_FEWER_BITS = 4  # at four rows both kinds take as long
+ROWS_OF_BLOCKS = (
+    8  # for which oneDNN chooses its blocks, the batches of evaluation and server; other numbers are right, too
+)
 MAX_BYTES_IN_BLOCKS = 1 << 30  # of a second copy in bf16; nano's is 0.27 GB
 
 
@@ -74,7 +77,7 @@ class Blocked:
     """
 
     def __init__(self, weight: Tensor) -> None:
-        self._blocks = torch.ops.mkldnn._reorder_linear_weight(weight, 2 * MAX_ROWS_IN_FEWER_BITS)
+        self._blocks = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS_OF_BLOCKS)
 
     def __call__(self, x: Tensor) -> Tensor:
         """(B, n) -> (B, m)."""
@@ -90,7 +93,7 @@ class PackedLanguage:
 
     Args:
         language: in bf16 on a CPU; `can_be_packed` says whether it can be.
-        few_rows: whether no more than `MAX_ROWS_IN_FEWER_BITS` are written: with four and eight bits a weight then.
+        few_rows: True packs four and eight bits a weight, for up to `MAX_ROWS_IN_FEWER_BITS` rows; False packs blocks.
 
     Attributes:
         products: of each layer.
@@ -99,12 +102,13 @@ class PackedLanguage:
     def __init__(self, language: Language, *, few_rows: bool) -> None:
         self._language = language
         self._few_rows = few_rows
-        kinds: tuple[Kind, Kind] = (EightBits, FourBits) if few_rows else (Blocked, Blocked)
-        self.products = [_packed_products(layer, *kinds) for layer in language.llama.model.layers]
-        self._words = kinds[1](language.llama.lm_head.weight)
+        of_attention: Kind = EightBits if few_rows else Blocked
+        of_others: Kind = FourBits if few_rows else Blocked
+        self.products = [_packed_products(layer, of_attention, of_others) for layer in language.llama.model.layers]
+        self._words = of_others(language.llama.lm_head.weight)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """(B, D) -> (B, vocabulary) in fp32; in few bits of the likeliest words as the model says, else roughly."""
+        """(B, D) -> (B, vocabulary) in fp32: those of bf16; in few bits only the likeliest words' are."""
         base = self._words(hidden)
         ours = hidden @ self._language.new_words.to(hidden.dtype).T
         logits = torch.cat([base, ours], dim=-1).float()
@@ -115,10 +119,16 @@ class PackedLanguage:
         return logits
 
 
+def knows_blocks() -> bool:
+    """Whether this torch and this processor multiply blocks of bf16."""
+    return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def can_be_packed(language: Language, *, few_rows: bool) -> bool:
     """Whether the packed products can take these weights: in bf16 on a CPU and without biases.
 
-    Four bits want sizes that divide; blocks want oneDNN, and a model so small that a copy of it does no harm.
+    Four bits want sizes that divide; blocks want oneDNN, a processor for which it has bf16 (AVX-512, AVX-NE-CONVERT;
+    elsewhere it raises), and a model so small that a copy of it does no harm.
     """
     layer = language.llama.model.layers[0]
     linear = [part for part in layer.modules() if isinstance(part, nn.Linear)] + [language.llama.lm_head]
@@ -129,9 +139,9 @@ def can_be_packed(language: Language, *, few_rows: bool) -> bool:
         return False
     if not few_rows:
         num_bytes = sum(weight.nbytes for weight in language.llama.parameters())
-        return torch.backends.mkldnn.is_available() and num_bytes <= MAX_BYTES_IN_BLOCKS
+        return knows_blocks() and num_bytes <= MAX_BYTES_IN_BLOCKS
     in_four_bits = [layer.mlp.gate_proj, layer.mlp.up_proj, layer.mlp.down_proj, language.llama.lm_head]
-    return all(part.out_features % ROWS == 0 and part.in_features % GROUP == 0 for part in in_four_bits)
+    return all(part.out_features % ROWS_OF_FOUR_BITS == 0 and part.in_features % GROUP == 0 for part in in_four_bits)
 
 
 def _packed_products(layer: LlamaDecoderLayer, of_attention: Kind, of_feed_forward: Kind) -> Products:

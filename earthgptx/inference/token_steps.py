@@ -147,12 +147,12 @@ def own_products(layer: LlamaDecoderLayer) -> Products:
 
 
 def _normed(x: Tensor, norm: LlamaRMSNorm) -> Tensor:
-    """(B, D) -> (B, D), as the norm does it but in one call."""
+    """(B, D) -> (B, D), in one call; in bf16 it rounds once, where the norm rounds before and after its weight."""
     return rms_norm(x, norm.weight.shape, norm.weight, norm.variance_epsilon)
 
 
 def _past_of(cache: DynamicCache, room: int) -> Tensor:
-    """(layers, B, 2 x key heads, T + room, width): a layer's keys, then its values; zeros where none are yet."""
+    """(layers, B, 2 x key heads, T + room, width): a layer's keys, then its values; unwritten where none are yet."""
     past: Tensor | None = None
     for number, layer in enumerate(cache.layers):
         assert isinstance(layer, DynamicLayer)
@@ -160,7 +160,7 @@ def _past_of(cache: DynamicCache, room: int) -> Tensor:
         assert layer.values is not None
         num_rows, num_heads, length, width = layer.keys.shape
         if past is None:
-            past = layer.keys.new_zeros(len(cache.layers), num_rows, 2 * num_heads, length + room, width)
+            past = layer.keys.new_empty(len(cache.layers), num_rows, 2 * num_heads, length + room, width)
         past[number, :, :num_heads, :length] = layer.keys
         past[number, :, num_heads:, :length] = layer.values
     assert past is not None

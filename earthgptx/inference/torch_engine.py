@@ -48,7 +48,7 @@ class TorchEngine:
     def __init__(self, language: Language, words: Words) -> None:
         self.language = language
         self.words = words
-        self._packed: dict[bool, PackedLanguage] = {}  # for few rows and for many; made when first wanted
+        self._packed: dict[bool, PackedLanguage] = {}  # by `few_rows`; made when first wanted
 
     @torch.inference_mode()
     def write(

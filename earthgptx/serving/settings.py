@@ -80,6 +80,8 @@ class Settings:
                 raise BadSetting(f"{PREFIX}{field.name.upper()} must be {least} or more, not {value}.")
         if self.engine not in get_args(EngineName):
             raise BadSetting(f"{PREFIX}ENGINE must be {' or '.join(get_args(EngineName))}, not {self.engine}.")
+        if self.engine == "vllm" and self.device not in ("cuda", "cuda:0"):  # vLLM takes the first card
+            raise BadSetting(f"{PREFIX}ENGINE=vllm needs {PREFIX}DEVICE=cuda, not {self.device}.")
         if self.port > 65_535:
             raise BadSetting(f"{PREFIX}PORT must be at most 65535, not {self.port}.")
         if not self.token.isascii() or any(character.isspace() for character in self.token):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from earthgptx.errors import BrokenCheckpoint
 from earthgptx.model.configuration import EarthGPTXConfig
 from earthgptx.model.weights.assembly import Assembled
@@ -15,8 +13,6 @@ from earthgptx.model.weights.whole import open_whole
 
 def open_parts(folder: Path, config: EarthGPTXConfig) -> Assembled:
     """The model in a folder, its large frozen parts in bf16 and everything else in fp32.
-
-    Several processes of a machine may open one folder: what is not changed stays mapped from its files.
 
     Args:
         folder: config.json, safetensors files, and a tokenizer for all sizes but tiny.
@@ -30,7 +26,5 @@ def open_parts(folder: Path, config: EarthGPTXConfig) -> Assembled:
     if size != config.size_name:
         raise BrokenCheckpoint(f"{folder} holds a model of the size {size!r}, the recipe is for {config.size_name!r}.")
     as_stored = EarthGPTXConfig.from_dict(config.to_dict() | {"dtype": "bfloat16"})
-    model = open_whole(folder, as_stored)
-    model.vision.to(torch.bfloat16)
-    has_tokenizer = (folder / "tokenizer.json").is_file()
-    return Assembled(model, folder if has_tokenizer else None, (f"the parts in {folder}",))
+    model, tokenizer_folder = open_whole(folder, as_stored)
+    return Assembled(model, tokenizer_folder, (f"the parts in {folder}",))

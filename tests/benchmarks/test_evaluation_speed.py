@@ -14,6 +14,10 @@ def test_all_ways_ask_about_every_region(tmp_path: Path):
     asked = benchmarks.pose(benchmarks.find("roc"), conditions)
     assistant = FakeAssistant(conditions)
     alone, together = one_by_one(assistant, asked, look_once=False), batched(assistant, asked, conditions)
-    assert alone == one_by_one(assistant, asked, look_once=True) == together
+    assert alone == together
+    before = len(assistant.looked)
+    assert before > len(alone)  # once a region, and for the batches
+    assert one_by_one(assistant, asked, look_once=True) == together
+    assert len(assistant.looked) - before == len({question.image.id for question in asked.questions})
     assert len(alone) == sum(len(question.objects) for question in asked.questions)
     assert all(alone.values())

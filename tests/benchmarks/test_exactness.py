@@ -24,11 +24,12 @@ def test_a_reference_stays_as_it_is_and_a_changed_word_does_not():
         Writing(max_new_tokens=5),
         on_token=lambda place, token_id, _: told.append((place, token_id)),
     )
-    assert [len(one.prompt) for one in recorder.references] == [6, 4, 3]
+    (references,) = recorder.batches
+    assert [len(one.prompt) for one in references] == [6, 4, 3]
     said = {place: [word for other, word in told if other == place] for place in range(3)}
-    for place, one in enumerate(recorder.references):
+    for place, one in enumerate(references):
         assert said[place] == [word for word in one.ids.tolist() if word not in (WORDS.end, WORDS.state_wanted)]
-    assert all(row.all() for row in places_that_stay(language, WORDS, recorder.references, None))
-    first = recorder.references[0]
+    assert all(row.all() for row in places_that_stay(language, WORDS, references, None))
+    first = references[0]
     changed = replace(first, ids=torch.tensor([(int(first.ids[0]) + 1) % 512, *first.ids[1:]]))
     assert not places_that_stay(language, WORDS, [changed], None)[0][0]

@@ -57,14 +57,21 @@ def test_local_files_are_opened_as_ever(tmp_path: Path):
         assert stream.read() == b"12345"
 
 
-def test_a_listing_and_a_question_about_a_file_tell_the_same_state(monkeypatch: pytest.MonkeyPatch):
-    listed = {"name": "bucket/a.tif", "size": 5, "ETag": '"f00d"', "StorageClass": "STANDARD"}
-    asked = {"name": "bucket/a.tif", "size": 5, "ETag": '"f00d"', "ContentType": "image/tiff"}
-    written_anew = asked | {"ETag": '"cafe"'}
+@pytest.mark.parametrize("tag", ["ETag", "etag"])
+def test_a_listing_and_a_question_about_a_file_tell_the_same_state(monkeypatch: pytest.MonkeyPatch, tag: str):
+    listed = {"name": "bucket/a.tif", "size": 5, tag: '"f00d"', "StorageClass": "STANDARD"}
+    asked = {"name": "bucket/a.tif", "size": 5, tag: '"f00d"', "ContentType": "image/tiff"}
+    written_anew = asked | {tag: '"cafe"'}
     store = Mock(**{"info.side_effect": [listed, asked, written_anew]})
     monkeypatch.setattr(remote_file, "filesystem_of", lambda url: store)
     states = [state_of(path_of("s3://bucket/a.tif")) for _ in range(3)]
     assert states == ['"f00d"', '"f00d"', '"cafe"']
+
+
+def test_a_store_without_tags_is_asked_for_its_own_key(monkeypatch: pytest.MonkeyPatch):
+    store = Mock(**{"info.return_value": {"size": 5}, "ukey.return_value": "key"})
+    monkeypatch.setattr(remote_file, "filesystem_of", lambda url: store)
+    assert state_of(path_of("s3://bucket/a.tif")) == "key"
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png"])

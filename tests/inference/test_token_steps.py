@@ -9,13 +9,14 @@ from torch.testing import assert_close
 
 from earthgptx.inference import packed_weights, torch_engine
 from earthgptx.inference.language_engine import Words, Writing
-from earthgptx.inference.packed_weights import Blocked, EightBits, FourBits, PackedLanguage, can_be_packed
-from earthgptx.inference.token_steps import TokenSteps
+from earthgptx.inference.packed_weights import Blocked, EightBits, FourBits, PackedLanguage, can_be_packed, knows_blocks
+from earthgptx.inference.token_steps import TokenSteps, own_products
 from earthgptx.inference.torch_engine import TorchEngine
 from earthgptx.model.language import Language
 from tests.tiny_model import tiny_model
 
 CLOSE = {"atol": 2e-5, "rtol": 1e-4}  # worst measured: 6e-6; the cache adds up in another order
+needs_blocks = pytest.mark.skipif(not knows_blocks(), reason="oneDNN has no blocks of bf16 for this processor")
 WORDS = Words(end=0, state_wanted=7, never=(512, 513))
 
 
@@ -76,6 +77,27 @@ def test_zeros_can_be_packed():
         assert not kind(torch.zeros(64, 96, dtype=torch.bfloat16))(x).any()
 
 
+@pytest.mark.parametrize(
+    ("few_rows", "tolerance"),
+    [(True, 0.2), pytest.param(False, 2**-7, marks=needs_blocks)],  # worst measured: 0.14 and 0
+)
+@torch.inference_mode()
+def test_packed_products_are_those_of_the_layer(few_rows: bool, tolerance: float):
+    model = language(torch.bfloat16)
+    layers = model.llama.model.layers
+    for layer, packed in zip(layers, PackedLanguage(model, few_rows=few_rows).products, strict=True):
+        own = own_products(layer)
+        for name, width in (
+            ("query_key_value", 64),
+            ("attended", layer.self_attn.o_proj.in_features),
+            ("feed_forward", 64),
+        ):
+            x = drawn(3 if few_rows else 8, width).bfloat16()
+            expected, made = getattr(own, name)(x).float(), getattr(packed, name)(x).float()
+            error = float((made - expected).norm() / expected.norm())
+            assert error < tolerance, name
+
+
 @torch.inference_mode()
 def test_likely_words_have_the_logits_of_the_weights_themselves():
     model = language(torch.bfloat16)
@@ -101,6 +123,7 @@ def write(engine: TorchEngine, num_rows: int, **settings: int) -> list[list[tupl
     return told
 
 
+@needs_blocks
 @torch.inference_mode()
 def test_blocks_make_the_same_products():
     weight, x = drawn(96, 64).bfloat16(), drawn(11, 64, seed=1).bfloat16()
@@ -109,6 +132,7 @@ def test_blocks_make_the_same_products():
     assert_close(PackedLanguage(model, few_rows=False).logits(hidden), model.logits(hidden), atol=2**-8, rtol=2**-7)
 
 
+@needs_blocks
 def test_few_rows_are_written_in_fewer_bits_than_many(monkeypatch: pytest.MonkeyPatch):
     made: list[bool] = []
 
@@ -127,7 +151,7 @@ def test_few_rows_are_written_in_fewer_bits_than_many(monkeypatch: pytest.Monkey
     assert made == [True, False]
 
 
-@pytest.mark.parametrize("few_rows", [True, False])
+@pytest.mark.parametrize("few_rows", [True, pytest.param(False, marks=needs_blocks)])
 def test_weights_that_cannot_be_packed_are_used_as_they_are(few_rows: bool):
     assert can_be_packed(language(torch.bfloat16), few_rows=few_rows)
     assert not can_be_packed(language(), few_rows=few_rows)  # fp32

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from transformers.utils import logging
 
@@ -21,8 +22,10 @@ from earthgptx.model.weights.foreign.tensor_files import PICKLES, TensorFiles, f
 NAMED = 3  # names that a sentence spells out
 
 
-def open_whole(folder: Path, config: EarthGPTXConfig) -> EarthGPTX:
-    """The model in a folder, in the precision that its configuration states, in eval mode.
+def open_whole(folder: Path, config: EarthGPTXConfig) -> tuple[EarthGPTX, Path | None]:
+    """The model in a folder, in eval mode, and where its tokenizer lies, None without one.
+
+    The towers are in bf16, everything else in the precision that the configuration states.
 
     Several processes of a machine may open one folder: what is not changed stays mapped from its files.
 
@@ -53,7 +56,8 @@ def open_whole(folder: Path, config: EarthGPTXConfig) -> EarthGPTX:
     model, found = loaded
     _check(found, folder, config)
     assert isinstance(model, EarthGPTX)
-    return model.eval()
+    model.vision.to(torch.bfloat16)
+    return model.eval(), folder if (folder / "tokenizer.json").is_file() else None
 
 
 def _check(found: Mapping[str, Any], folder: Path, config: EarthGPTXConfig) -> None:
