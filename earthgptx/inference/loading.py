@@ -86,10 +86,9 @@ def _trained_model(folder: Path) -> tuple[EarthGPTX, Path | None]:
 def _whole_model(folder: Path) -> tuple[EarthGPTX, Path | None]:
     """A model with all its weights in one folder, the tokenizer beside them; `tiny` needs no tokenizer file."""
     config = read_configuration(folder, weights=None)
-    model, tokenizer_folder = open_whole(folder, config)
-    if tokenizer_folder is None and config.size_name != "tiny":
+    if config.size_name != "tiny" and not (folder / "tokenizer.json").is_file():  # known before much is read
         raise BrokenCheckpoint(f"{folder} holds a model but no tokenizer.json.")
-    return model, tokenizer_folder
+    return open_whole(folder, config)
 
 
 def check_device(name: str) -> None:
