@@ -317,9 +317,11 @@ def mask_at_scene_size(logits: Tensor, frame: Box, width: int, height: int) -> t
     inner = _stretched(_stretched(logits.float(), side, rows).T, side, columns).T
     mask = np.zeros((height, width), bool)
     top, left = max(top, 0), max(left, 0)
-    mask[top : top + len(rows), left : left + len(columns)] = (inner > 0).cpu().numpy()
-    inside = inner[inner > 0]
-    return mask, float(inside.sigmoid().mean()) if len(inside) else 0.0
+    inside = inner > 0
+    mask[top : top + len(rows), left : left + len(columns)] = inside.cpu().numpy()
+    num_inside = int(inside.sum())
+    # Not inner[inside]: picking a million values one by one took most of a mask's time.
+    return mask, float((inner.sigmoid() * inside).sum()) / num_inside if num_inside else 0.0
 
 
 def _stretched(values: Tensor, length: int, places: range) -> Tensor:
