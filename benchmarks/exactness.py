@@ -48,7 +48,7 @@ class Reference:
     ids: Tensor
 
 
-class Recorder:
+class Recorder:  # its `write` has the protocol's own signature, as every engine
     """A `LanguageEngine` that writes greedily in bf16 and keeps what it was asked and said.
 
     Attributes:
