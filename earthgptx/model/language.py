@@ -7,13 +7,17 @@ embedding rows of their own, used both to read and to write, so that a checkpoin
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, LlamaModel
 from transformers.cache_utils import Cache
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+# transformers 5.24 renamed it and warns of the old name until 5.40, where that is gone.
+_CACHE = "cache" if "cache" in signature(LlamaModel.forward).parameters else "past_key_values"
 
 
 class ExactRotaryEmbedding(LlamaRotaryEmbedding):
@@ -80,8 +84,8 @@ class Language(nn.Module):
             inputs_embeds=embeddings,
             attention_mask=present.long(),
             position_ids=positions,
-            past_key_values=cache,
             use_cache=cache is not None,
+            **{_CACHE: cache},
         )
         return output.last_hidden_state
 
