@@ -5,7 +5,7 @@ image for each question; one by one in Python, each image looked at once; then a
 question and several questions a batch, longest first. Reading labels, loading the model and first questions (weights
 are packed with them) are not timed; opening and encoding images is. A table comes first, then a JSON line.
 
-    python benchmarks/evaluation_speed.py --data ../shared/data [--model nano] [--limit 2] [--batch-size 8]
+    python benchmarks/evaluation_speed.py --data ../shared/data [--model nano] [--limit 2] [--batch-size 16]
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", default="nano")
     parser.add_argument("--limit", type=int, default=2, help="images of each data set")
-    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--batch-size", type=int, default=16)
     arguments = parser.parse_args()
     conditions = Conditions(data=arguments.data, limit=arguments.limit, batch_size=arguments.batch_size)
     asked = benchmarks.pose(benchmarks.find("roc"), conditions)

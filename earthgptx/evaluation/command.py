@@ -68,7 +68,7 @@ def evaluate(
     dataset: Datasets = None,
     seed: Seed = 0,
     regions: Regions = 4,
-    batch_size: BatchSize = 8,
+    batch_size: BatchSize = 16,
     limit: Limit = None,
     device: Device = "cpu",
     features: Features = None,

@@ -102,8 +102,8 @@ class EndpointAnswerer:
         """What this run has paid."""
         return self.ledger.spent
 
-    def look(self, scene: Scene) -> Session:
-        """Keeps the scene; nothing is sent yet."""
+    def look(self, scene: Scene, *, now: bool = True) -> Session:
+        """Keeps the scene; nothing is ever sent before a question."""
         return LookedAt(scene)
 
     def answer(

@@ -38,8 +38,8 @@ Progress = Callable[[int, int], None]
 class Answerer(Protocol):
     """What a benchmark needs of an assistant."""
 
-    def look(self, scene: Scene) -> Session:
-        """Encodes an image once."""
+    def look(self, scene: Scene, *, now: bool = ...) -> Session:
+        """Encodes an image once; not before its first question if not `now`."""
         ...
 
     def answer(
@@ -76,7 +76,7 @@ class Conditions:
     marks: str = "box"
     seed: int = 0
     regions_per_question: int = 4
-    batch_size: int = 8
+    batch_size: int = 16
     limit: int | None = None
     datasets: tuple[str, ...] | None = None
 
@@ -184,7 +184,7 @@ def ask_all(
             sessions = {image_id: session for image_id, session in sessions.items() if image_id in still_asked}
             for question in batch:
                 if question.image.id not in sessions:
-                    sessions[question.image.id] = assistant.look(_open(question.image))
+                    sessions[question.image.id] = assistant.look(_open(question.image), now=False)
             answers = assistant.answer(
                 [Question(session=sessions[one.image.id], text=one.text, marks=one.marks) for one in batch],
                 max_new_tokens=max_new_tokens,

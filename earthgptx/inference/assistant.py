@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from earthgptx.data.imagery import Scene
 from earthgptx.inference.answer import Answer
-from earthgptx.inference.generation import Generator, OnText, Request
+from earthgptx.inference.generation import Generator, OnText, Request, SceneViews
 from earthgptx.inference.language_engine import IsStopped
 from earthgptx.inference.reading import read_answer
 from earthgptx.inference.session import Conversation, Question, Session
@@ -24,9 +24,15 @@ class Assistant:
     def __init__(self, generator: Generator) -> None:
         self.generator = generator
 
-    def look(self, scene: Scene) -> Session:
-        """Encodes a scene, once for all questions of the session."""
-        return Session(scene=scene, views=self.generator.look(scene), generator=self.generator)
+    def look(self, scene: Scene, *, now: bool = True) -> Session:
+        """Encodes a scene, once for all questions of the session.
+
+        Args:
+            scene: that is asked about.
+            now: False leaves it to the first question: scenes that are asked about in one batch are encoded together.
+        """
+        views = self.generator.look(scene) if now else SceneViews(scene)
+        return Session(scene=scene, views=views, generator=self.generator)
 
     def answer(
         self,

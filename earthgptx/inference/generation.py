@@ -27,7 +27,7 @@ from earthgptx.processing.views import scene_windows, whole_window
 from earthgptx.processing.vocabulary import PIX
 from earthgptx.shapes import Box, Mark
 
-VIEWS_AT_ONCE = 16  # more do not run faster on a CPU: the activations leave its caches
+VIEWS_AT_ONCE = 8  # more do not run faster on a CPU: the activations leave its caches
 OnText = Callable[[int, str], None]
 
 
@@ -126,7 +126,7 @@ class Generator:
     def look(self, scene: Scene) -> SceneViews:
         """Encodes a scene's own views."""
         views = SceneViews(scene)
-        self._see(views, scene_windows(scene.width, scene.height, self.processor.geometry))
+        self._see([(views, scene_windows(scene.width, scene.height, self.processor.geometry))])
         return views
 
     def forget_zooms(self, views: SceneViews, keep: int) -> None:
@@ -171,9 +171,7 @@ class Generator:
         """
         encoded = [self._encode(request, max_new_tokens) for request in requests]
         batch = self.processor.collate(encoded, pad_left=True).to(self.model.device)
-        features = VisionFeatures.concatenate(
-            [self._see(r.views, e.windows) for r, e in zip(requests, encoded, strict=True)]
-        )
+        features = self._see([(r.views, e.windows) for r, e in zip(requests, encoded, strict=True)])
         with torch.autocast(self.model.device.type, torch.bfloat16):
             fused, _ = self.model.encode(batch, features)
             embeddings = self.model.splice(batch.token_ids, fused)
@@ -229,24 +227,27 @@ class Generator:
         return views.large[0]
 
     @torch.inference_mode()
-    def _see(self, views: SceneViews, windows: Sequence[Box]) -> VisionFeatures:
-        """Features of windows of a scene; only those never seen before are encoded."""
-        missing = [window for window in dict.fromkeys(windows) if window not in views.near]
-        if missing and self.store is not None:
-            key = pixel_key(views.scene.pixels)
-            for window in missing:
-                if feature_key(key, window) in self.store:
-                    views.near[window] = self.store.read([feature_key(key, window)]).to(self.model.device)
-            missing = [window for window in missing if window not in views.near]
-        for start in range(0, len(missing), VIEWS_AT_ONCE):
-            part = missing[start : start + VIEWS_AT_ONCE]
-            rendered = torch.from_numpy(self.processor.render(views.scene.pixels, part))
-            features = self.model.vision(rendered.to(self.model.device))
+    def _see(self, wanted: Sequence[tuple[SceneViews, Sequence[Box]]]) -> VisionFeatures:
+        """Features of windows of scenes, in order; those never seen before are encoded, many together."""
+        missing = {
+            (id(views), window): views for views, windows in wanted for window in windows if window not in views.near
+        }
+        keys: dict[tuple[int, Box], str] = {}
+        if self.store is not None:
+            images = {id(views): pixel_key(views.scene.pixels) for views in missing.values()}
+            keys = {place: feature_key(images[place[0]], place[1]) for place in missing}
+            for place in [place for place, key in keys.items() if key in self.store]:
+                missing.pop(place).near[place[1]] = self.store.read([keys[place]]).to(self.model.device)
+        places = list(missing)
+        for start in range(0, len(places), VIEWS_AT_ONCE):
+            part = places[start : start + VIEWS_AT_ONCE]
+            rendered = [self.processor.render(missing[place].scene.pixels, [place[1]]) for place in part]
+            features = self.model.vision(torch.from_numpy(np.concatenate(rendered)).to(self.model.device))
             if self.store is not None:
-                self.store.append([feature_key(key, window) for window in part], features)
-            for place, window in enumerate(part):
-                views.near[window] = features.take(torch.tensor([place], device=self.model.device))
-        return VisionFeatures.concatenate([views.near[window] for window in windows])
+                self.store.append([keys[place] for place in part], features)
+            for number, place in enumerate(part):
+                missing[place].near[place[1]] = features.take(torch.tensor([number], device=self.model.device))
+        return VisionFeatures.concatenate([views.near[window] for views, windows in wanted for window in windows])
 
     def _say(self, row: _Row, token_id: int, probability: float) -> str:
         """Adds a token to a row; returns what it adds to the text."""

@@ -47,7 +47,7 @@ class FakeAssistant:
             for index, item in enumerate(image.objects):
                 self._truth[image.path, fixed_mark(image, index, conditions.marks, conditions.seed)] = item
 
-    def look(self, scene: Scene) -> FakeSession:
+    def look(self, scene: Scene, *, now: bool = True) -> FakeSession:
         self.looked.append(scene.path)
         return FakeSession(scene)
 

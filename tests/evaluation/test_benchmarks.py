@@ -199,9 +199,9 @@ def test_scenes_are_forgotten_after_their_last_question(data: Path, path: Path, 
     most = []
 
     class Forgetful(FakeAssistant):
-        def look(self, scene):
+        def look(self, scene, *, now=True):
             most.append(len(held))
-            held[scene.path] = session = super().look(scene)
+            held[scene.path] = session = super().look(scene, now=now)
             return session
 
     monkeypatch.setattr(questions, "IMAGES_AT_ONCE", 1)

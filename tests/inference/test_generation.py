@@ -21,7 +21,7 @@ from earthgptx.data.sample import Turn
 from earthgptx.errors import QuestionTooLong
 from earthgptx.inference import generation, torch_engine
 from earthgptx.inference.assistant import Assistant, Question
-from earthgptx.inference.generation import Generated, Generator, Request
+from earthgptx.inference.generation import VIEWS_AT_ONCE, Generated, Generator, Request
 from earthgptx.model.earthgptx import Output
 from earthgptx.model.feature_store import FeatureStore
 from earthgptx.shapes import Box, Ellipse, Mark, Point
@@ -297,6 +297,19 @@ def test_a_store_spares_another_process_the_towers(tmp_path: Path, generator: Ge
     assert [answer.text for answer in after] == [answer.text for answer in before]
     second.look(scene(LARGE, seed=1))
     assert seen == [5]  # another picture of the same size
+
+
+def test_scenes_left_to_their_first_question_are_encoded_together(generator: Generator, seen: list[int]):
+    assistant = Assistant(generator)
+    texts = []
+    for now in (True, False):
+        seen.clear()
+        sessions = [assistant.look(scene(LARGE, seed=seed), now=now) for seed in range(2)]
+        questions = [Question(one, "What?", MARKS) for one in (*sessions, sessions[0])]
+        answers = assistant.answer(questions, max_new_tokens=5)
+        texts.append([answer.text for answer in answers])
+        assert seen == ([5, 5, 4] if now else [VIEWS_AT_ONCE, 14 - VIEWS_AT_ONCE])  # 5 and 2 for marks, each scene
+    assert texts[0] == texts[1]
 
 
 def test_a_dialogue_that_does_not_fit_is_refused_with_both_numbers(generator: Generator):
