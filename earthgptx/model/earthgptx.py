@@ -156,7 +156,7 @@ class EarthGPTX(PreTrainedModel):
             places = [place for place in free if int(batch.pix_image[place]) == image]
             kept = (scene_frames or {}).get(image)
             frame = self.scene_frame(batch, features, image) if kept is None else kept
-            drawn = self.pixels(frame.expand(len(places), -1, -1, -1), pix_states[places], None)
+            drawn = self.pixels(frame, pix_states[places], None)
             for place, mask in zip(places, drawn, strict=True):
                 masks[place] = mask
         return tuple(mask for mask in masks if mask is not None)

@@ -14,6 +14,7 @@ from transformers.models.sam.modeling_sam import SamMaskDecoder, SamPositionalEm
 
 from earthgptx.model.configuration import PixelsConfig, VisionConfig
 from earthgptx.model.features import NUM_CANVAS_CHANNELS, VisionFeatures
+from earthgptx.model.mask_decoder import draw_masks
 
 # SAM's own pixel statistics, on 0..255 (segment-anything, build_sam).
 SAM_MEAN = (123.675, 116.28, 103.53)
@@ -90,7 +91,7 @@ class Pixels(nn.Module):
         """Draws one mask a `<pix>`.
 
         Args:
-            frames: (K, 256, g, g) the frame each mask is drawn in.
+            frames: (K, 256, g, g) the frame each mask is drawn in, or (1, 256, g, g): one for all.
             pix_states: (K, D_llm) hidden states of the `<pix>` tokens themselves.
             canvases: (K, 3, c, c) the bound marks in those frames, or None: SAM's no-mask embedding.
 
@@ -98,26 +99,21 @@ class Pixels(nn.Module):
             (K, 4 g, 4 g) logits; above 0 is object.
         """
         side = frames.shape[-1]
-        sparse = self.language_to_pixel(pix_states)[:, None, None]  # (K, 1, 1, 256)
+        prompts = self.language_to_pixel(pix_states)[:, None]  # (K, 1, 256)
         if canvases is None or self.mark_prompt is None:
-            dense = self.no_mark[None, :, None, None].expand(len(frames), -1, side, side)
+            dense = self.no_mark[:, None, None]
         else:
             dense = self.mark_prompt(canvases, side)
-        masks, _ = self.decoder(
-            image_embeddings=frames,
-            image_positional_embeddings=self._frame_positions(side, frames),
-            sparse_prompt_embeddings=sparse.to(frames.dtype),
-            dense_prompt_embeddings=dense.to(frames.dtype),
-            multimask_output=False,
-        )
-        return masks[:, 0, 0]
+        cells = (frames + dense.to(frames.dtype)).flatten(2).mT.contiguous()
+        return draw_masks(self.decoder, cells, self._frame_positions(side, frames), prompts)
 
     def _frame_positions(self, side: int, like: Tensor) -> Tensor:
+        """(side side, C) of the cells, row by row."""
         centres = (torch.arange(side, device=like.device, dtype=torch.float32) + 0.5) / side  # pixel centres, as SAM
         grid = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), dim=-1)
         with torch.autocast(like.device.type, enabled=False):  # bf16 cannot hold the phase of a sine
-            encoded = self.positions(grid.to(self.positions.positional_embedding.dtype))
-        return encoded.permute(2, 0, 1)[None].expand(len(like), -1, -1, -1).to(like.dtype)
+            encoded: Tensor = self.positions(grid.to(self.positions.positional_embedding.dtype))
+        return encoded.flatten(0, 1).to(like.dtype)
 
 
 def language_to_pixel(language_width: int, width: int) -> nn.Sequential:

@@ -66,11 +66,11 @@ def test_a_scene_of_one_view_is_its_own_frame(pixels: Pixels):
 def test_positions_are_sam_s(pixels: Pixels, side: int):
     """The sines and cosines of SAM's `PositionEmbeddingRandom` at the centres of the cells, x before y."""
     frequencies = pixels.positions.positional_embedding.double()
-    ours = pixels._frame_positions(side, torch.zeros(1, 32, side, side))[0]
+    ours = pixels._frame_positions(side, torch.zeros(1, 32, side, side)).unflatten(0, (side, side))
     for row, column in ((0, 0), (0, side - 1), (side // 3, side // 2)):
         x, y = (2 * ((place + 0.5) / side) - 1 for place in (column, row))
         phase = 2 * torch.pi * (x * frequencies[0] + y * frequencies[1])
-        assert_close(ours[:, row, column].double(), torch.cat([phase.sin(), phase.cos()]), atol=1e-5, rtol=0)
+        assert_close(ours[row, column].double(), torch.cat([phase.sin(), phase.cos()]), atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
