@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import earthgptx as egx
+from earthgptx import heap
 from earthgptx.evaluation import benchmarks
 from earthgptx.evaluation.journal import Journal
 from earthgptx.evaluation.metrics.labels import clean_label
@@ -66,6 +67,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=2, help="images of each data set")
     parser.add_argument("--batch-size", type=int, default=16)
     arguments = parser.parse_args()
+    heap.keep_freed()  # as the command line does
     conditions = Conditions(data=arguments.data, limit=arguments.limit, batch_size=arguments.batch_size)
     asked = benchmarks.pose(benchmarks.find("roc"), conditions)
     assistant = egx.load(arguments.model)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 import earthgptx as egx
+from earthgptx import heap
 from earthgptx.data.sample import Turn
 from earthgptx.inference.generation import Generator, Request
 from earthgptx.inference.language_engine import Words, Writing, Written
@@ -46,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3, help="of which the median is reported")
     runs = parser.parse_args().runs
+    heap.keep_freed()  # as the command line does
     loaded = egx.load("nano").generator
     generator = Generator(loaded.model, loaded.processor, engine=Dictated)
     pixels = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)

@@ -18,6 +18,7 @@ PACKAGE = ROOT / "earthgptx"
 # A module imports from its own layer's folder and from the layers above it in this list.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
+    ("heap",),
     ("wheels",),
     ("provenance",),
     ("rasters",),

@@ -76,7 +76,6 @@ class Fusion(nn.Module):
             marks: features of R marks; R may be 0.
             views: who belongs to whom.
         """
-        tokens = self.token_norm(tokens.to(self.token_norm.weight.dtype))
         image, present = self._image_tokens(tokens, views)  # (B, V n, D), (B, V n)
         if self.config.kind == "none":
             alone = self.region_projection(self.prompt_in(marks.prompts))
@@ -100,12 +99,19 @@ class Fusion(nn.Module):
             regions=self.region_projection(regions),
         )
 
+    def _normed(self, tokens: Tensor) -> Tensor:
+        """Autocast's own precision where it is on: the layers that follow round to it in any case."""
+        is_mixed = torch.is_autocast_enabled(tokens.device.type)
+        return self.token_norm(tokens if is_mixed else tokens.to(self.token_norm.weight.dtype))
+
     def _image_tokens(self, tokens: Tensor, views: ViewMap) -> tuple[Tensor, Tensor]:
         """Merges n x n, adds what tells views and cells apart, and pads images to the same number of views."""
         order = torch.nonzero(views.view_slot >= 0).flatten()
         slot, image = views.view_slot[order], views.view_image[order]
-        merged = self.merge_in(_blocks(self.cell_in(tokens[order, 1:]), self.config.merge_before))
-        x = torch.cat([self.global_in(tokens[order, :1]), merged], dim=1)
+        # Taken out first and normalised then: the towers learn nothing, so that nothing flows back to all views.
+        overall, cells = self._normed(tokens[order]).split([1, tokens.shape[1] - 1], dim=1)
+        merged = self.merge_in(_blocks(self.cell_in(cells), self.config.merge_before))
+        x = torch.cat([self.global_in(overall), merged], dim=1)
         x = x + self.positions + self.view_embedding[slot][:, None]
         num_slots = int(slot.max()) + 1
         padded = x.new_zeros(views.num_images, num_slots, *x.shape[1:])
@@ -131,7 +137,7 @@ class Fusion(nn.Module):
         self, e_ff: Tensor, v_sa: Tensor, present: Tensor, tokens: Tensor, marks: MarkFeatures, views: ViewMap
     ) -> Tensor:
         """Mark queries: each mark looks at its own view from near by, guided by its canvas, and at its whole image."""
-        near = self.near_in(tokens[views.mark_view]) + self.near_positions  # (R, 257, D)
+        near = self.near_in(self._normed(tokens[views.mark_view])) + self.near_positions  # (R, 257, D)
         far = v_sa[views.mark_image]  # (R, V n, D)
         cells = self.mark_bias(marks.grid[:, 1]) + self.occupancy_gain * marks.occupancy[:, 1, :, None]
         near_bias = torch.cat([torch.zeros_like(cells[:, :1]), cells], dim=1)  # (R, 257, heads); the global token first

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, scaled_dot_product_attention
+from torch.nn.functional import gelu
+
+from earthgptx.model.attention import attend
 
 
 class Attention(nn.Module):
@@ -32,7 +34,7 @@ class Attention(nn.Module):
         q = self._heads(self.query(queries))
         k, v = (self._heads(part) for part in self.key_value(context).chunk(2, dim=-1))
         bias = None if bias is None else bias.to(q.dtype)
-        attended = scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        attended = attend(q, k, v, bias)
         return self.output(attended.transpose(1, 2).flatten(2))
 
     def _heads(self, x: Tensor) -> Tensor:

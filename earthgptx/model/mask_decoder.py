@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, linear
-from transformers.models.sam.modeling_sam import SamAttention, SamMaskDecoder
+from transformers.models.sam.modeling_sam import SamAttention, SamMaskDecoder, SamTwoWayAttentionBlock
 
 
 def draw_masks(decoder: SamMaskDecoder, cells: Tensor, positions: Tensor, prompts: Tensor) -> Tensor:
@@ -30,6 +30,7 @@ def draw_masks(decoder: SamMaskDecoder, cells: Tensor, positions: Tensor, prompt
     tokens = torch.cat([fixed.expand(len(prompts), -1, -1), prompts.to(fixed.dtype)], dim=1)
     state = tokens
     for layer in decoder.transformer.layers:
+        assert isinstance(layer, SamTwoWayAttentionBlock)
         if layer.skip_first_layer_pe:
             state = _among(layer.self_attn, state, state)
         else:
@@ -107,6 +108,8 @@ def _drawn(decoder: SamMaskDecoder, cells: Tensor, hyper: Tensor) -> Tensor:
     """
     side = round(cells.shape[1] ** 0.5)
     first, norm, second = decoder.upscale_conv1, decoder.upscale_layer_norm, decoder.upscale_conv2
+    assert first.bias is not None
+    assert second.bias is not None
     x = linear(cells, first.weight.permute(2, 3, 1, 0).flatten(0, 2), first.bias.repeat(4))
     x = x.unflatten(-1, (4, -1))  # (K, g g, 2 x 2, C / 4)
     x = gelu(layer_norm(x, x.shape[-1:], norm.weight, norm.bias, norm.eps))

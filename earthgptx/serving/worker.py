@@ -13,6 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from earthgptx import heap
 from earthgptx.data.imagery import Scene
 from earthgptx.errors import AnswerTookTooLong, EarthGPTXError, ModelNotReady, QueueFull, ServerStopping
 from earthgptx.geo.asking import Looked, in_parts
@@ -20,7 +21,6 @@ from earthgptx.geo.big_scene import BigScene
 from earthgptx.geo.joining import Sight
 from earthgptx.geo.scene_asking import QuestionPlan
 from earthgptx.inference.assistant import Assistant, Question, Session
-from earthgptx.serving import heap
 from earthgptx.serving.jobs import Answered, Failed, Job
 from earthgptx.serving.posing import Posed, PosedByWindows, PosedWhole
 from earthgptx.serving.seen import Seen

@@ -1,0 +1,36 @@
+"""Memory that was freed: whether this process keeps it for the next step, or gives it back to the system.
+
+The system hands out memory page by page, each first cleared; tensors of a few megabytes, taken and freed a thousand
+times a step, would wait for it each time. Both wishes are the C library's to fulfil; elsewhere than with glibc
+(musl, macOS) they do nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+_LARGEST_THRESHOLD = 32 << 20  # that glibc takes; larger blocks always come from the system
+_NEVER = -1
+
+
+def keep_freed() -> None:
+    """From now on this process keeps what it frees, as far as blocks of up to 32 MB go."""
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        set_option(_MMAP_THRESHOLD, _LARGEST_THRESHOLD)
+        set_option(_TRIM_THRESHOLD, _NEVER)
+
+
+def give_back() -> Callable[[], None]:
+    """What gives all freed memory back.
+
+    A batch of questions takes and frees some hundred megabytes in blocks of many sizes. The next batch, whose lengths
+    are others, fits into them only partly: the process would grow though it holds no more.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is None:
+        return lambda: None
+    trim.argtypes, trim.restype = [ctypes.c_size_t], ctypes.c_int
+    return lambda: trim(0)
