@@ -1,7 +1,7 @@
 """Scaled dot-product attention, which learns faster in bf16 on a CPU.
 
-Forward it is torch's, whose backward pass in bf16 takes one and a half to three times as long as the same products
-written out (docs/speed.md). Elsewhere torch's own is used throughout.
+Forward it is torch's, whose backward pass in bf16 takes longer than the same products one by one, with what belongs
+together kept in the cache. Elsewhere torch's own is used throughout.
 """
 
 from __future__ import annotations
