@@ -315,14 +315,15 @@ def mask_at_scene_size(logits: Tensor, frame: Box, width: int, height: int) -> t
     rows = range(max(-top, 0), min(side, height - top))
     columns = range(max(-left, 0), min(side, width - left))
     # Only what lies in the scene is made: the square around a long strip has no room in memory.
-    inner = _stretched(_stretched(logits.float(), side, rows).T, side, columns).T
+    narrow = _stretched(logits.float().T, side, columns).T.contiguous()
+    inner = _stretched(narrow, side, rows)
     mask = np.zeros((height, width), bool)
     top, left = max(top, 0), max(left, 0)
     inside = inner > 0
     mask[top : top + len(rows), left : left + len(columns)] = inside.cpu().numpy()
-    num_inside = int(inside.sum())
+    num_inside = int(inside.count_nonzero())
     # Not inner[inside]: picking a million values one by one took most of a mask's time.
-    return mask, float((inner.sigmoid() * inside).sum()) / num_inside if num_inside else 0.0
+    return mask, float((inner.sigmoid_() * inside).sum()) / num_inside if num_inside else 0.0
 
 
 def _stretched(values: Tensor, length: int, places: range) -> Tensor:
@@ -331,7 +332,7 @@ def _stretched(values: Tensor, length: int, places: range) -> Tensor:
     at = (wanted * (len(values) / length) - 0.5).clamp(0, len(values) - 1)
     below = at.long()
     above = (below + 1).clamp(max=len(values) - 1)
-    return torch.lerp(values[below], values[above], (at - below)[:, None])
+    return values[below].lerp_(values[above], (at - below)[:, None])
 
 
 def _without_spelled_pix(said: Sequence[str], piece: str) -> str:

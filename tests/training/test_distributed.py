@@ -20,8 +20,8 @@ from tests.training import together
 from tests.training.small_run import small_recipe, written_losses
 from tests.training.together import Ended, run_together
 
-# At the recipe's own rate, twice this, rounding alone decides which of two courses a run takes, 5 % apart by the end: to
-# Adam's first steps a gradient that is zero but for rounding is as good as any other.
+# At twice this rate, the recipe's own, rounding alone decides which of two courses a run takes, 5 % apart by the end:
+# to Adam's first steps a gradient that is zero but for rounding is as good as any other.
 STEPS = {"warm_steps": 10, "steps": 40, "learning_rate": 1e-3}
 # Largest difference of a step's loss from that of one process, as a share of it. Measured over 50 steps: 0.0020 with
 # two processes, 0.0027 with four, 0.0022 with two that became four (x86_64, torch 2.13.0+cpu). All of it is bf16, which
