@@ -55,27 +55,29 @@ class _WrittenOut(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        queries, keys, values, bias = ctx.saved_tensors
-        num_examples, num_heads, num_queries, width = queries.shape
-        scale = width**-0.5
+        *given, bias = ctx.saved_tensors
+        num_examples, num_heads, num_queries, width = given[0].shape
+        queries, keys, values, gradient = (one.contiguous().flatten(0, 1) for one in (*given, gradient))
+        queries = queries * width**-0.5
         of_queries, of_keys, of_values = (torch.empty_like(one) for one in (queries, keys, values))
         of_bias = torch.zeros_like(bias) if ctx.needs_input_grad[3] else None
-        at_once = max(1, LOGITS_AT_ONCE // (num_heads * num_queries * keys.shape[2]))
+        at_once = max(1, LOGITS_AT_ONCE // (num_heads * num_queries * keys.shape[1]))
         for start in range(0, num_examples, at_once):
-            part = slice(start, start + at_once)
-            logits = (queries[part] * scale) @ keys[part].mT
-            its_bias = slice(None) if bias is None or len(bias) == 1 else part
+            part = slice(num_heads * start, num_heads * (start + at_once))
+            logits = torch.bmm(queries[part], keys[part].mT)
             if bias is not None:
-                logits += bias[its_bias]
+                its_bias = slice(None) if len(bias) == 1 else slice(start, start + at_once)
+                logits.unflatten(0, (-1, num_heads)).add_(bias[its_bias])
             shares = logits.softmax(dim=-1)
-            of_values[part] = shares.mT @ gradient[part]
-            of_shares = gradient[part] @ values[part].mT
+            torch.bmm(shares.mT, gradient[part], out=of_values[part])
+            of_shares = torch.bmm(gradient[part], values[part].mT)
             of_logits = torch.ops.aten._softmax_backward_data(of_shares, shares, -1, shares.dtype)
-            of_queries[part] = (of_logits @ keys[part]) * scale
-            of_keys[part] = (of_logits.mT @ queries[part]) * scale
+            torch.bmm(of_logits, keys[part], out=of_queries[part])
+            torch.bmm(of_logits.mT, queries[part], out=of_keys[part])
             if of_bias is not None:
-                of_bias[its_bias] += of_logits.sum_to_size(of_bias[its_bias].shape)
-        return of_queries, of_keys, of_values, of_bias
+                of_bias[its_bias] += of_logits.unflatten(0, (-1, num_heads)).sum_to_size(of_bias[its_bias].shape)
+        of_queries *= width**-0.5
+        return *(one.unflatten(0, (num_examples, -1)) for one in (of_queries, of_keys, of_values)), of_bias
 
 
 def learn_on_a_cpu(llama: LlamaForCausalLM) -> None:
