@@ -13,7 +13,7 @@ from earthgptx.inference.token_steps import TokenSteps
 from earthgptx.model.language import Language
 
 
-class Dictated:  # its `write` has the protocol's own signature, as every engine
+class Dictated:
     """A `LanguageEngine` for one answer at a time.
 
     Args:

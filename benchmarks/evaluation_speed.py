@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=2, help="images of each data set")
     parser.add_argument("--batch-size", type=int, default=16)
     arguments = parser.parse_args()
-    heap.keep_freed()  # as the command line does
+    heap.keep_freed()  # as `earthgptx evaluate` does
     conditions = Conditions(data=arguments.data, limit=arguments.limit, batch_size=arguments.batch_size)
     asked = benchmarks.pose(benchmarks.find("roc"), conditions)
     assistant = egx.load(arguments.model)

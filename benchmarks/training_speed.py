@@ -78,6 +78,7 @@ class Plain:
         self.directions = trainer.label_directions
         self.images = {image.id: image for images in trainer.corpus.by_dataset.values() for image in images}
         self.model: EarthGPTX = nn.Module.float(copy.deepcopy(trainer.model))
+        self.model.language.llama.set_attn_implementation("sdpa")  # what transformers chooses itself
         self.parameters = list(trainable_parameters(self.model, self.recipe.policy).values())
         self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-5)
 

@@ -16,7 +16,7 @@ _NEVER = -1
 
 
 def keep_freed() -> None:
-    """From now on this process keeps what it frees, as far as blocks of up to 32 MB go."""
+    """From now on this process keeps what it frees, as far as blocks of up to 32 MB go: for one that is all steps."""
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
         set_option(_MMAP_THRESHOLD, _LARGEST_THRESHOLD)

@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from earthgptx import heap
 from earthgptx.cli import ablate, annotate, ask, data, evaluate_endpoint, models, serve, weights
 from earthgptx.cli.speaking import Verbs
 
@@ -43,7 +42,6 @@ def start(
 ) -> None:
     """Mark regions on optical, SAR or infrared imagery, ask in plain language, get words and masks back."""
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s", force=True)
-    heap.keep_freed()
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from earthgptx import heap
 from earthgptx.cli.speaking import refuse
 
 
@@ -37,6 +38,7 @@ def train(
     if plan:
         typer.echo(_plan(recipe, overrides or [], gpus, memory))
         return
+    heap.keep_freed()
     speaks = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts, the first one alone
     logging.getLogger("earthgptx").setLevel(logging.INFO if speaks else logging.WARNING)
     with Progress(console=Console(stderr=True), transient=True, disable=not speaks) as progress:
@@ -70,6 +72,7 @@ def evaluate(ctx: typer.Context) -> None:
     """
     from earthgptx.evaluation import command
 
+    heap.keep_freed()
     inner = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     inner.command()(command.evaluate)
     report = typer.main.get_command(inner).main(args=ctx.args, prog_name="earthgptx evaluate", standalone_mode=False)

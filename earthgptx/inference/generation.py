@@ -27,17 +27,17 @@ from earthgptx.processing.views import scene_windows, whole_window
 from earthgptx.processing.vocabulary import PIX
 from earthgptx.shapes import Box, Mark
 
-VIEWS_AT_ONCE = 8  # more do not run faster on a CPU: the activations leave its caches
+VIEWS_AT_ONCE = 8  # more do not run faster on a CPU: the activations leave its caches. On GPUs untried
 OnText = Callable[[int, str], None]
 
 
 @dataclass(frozen=True)
 class SceneViews:
-    """A scene as the towers saw it.
+    """A scene, and what the towers saw of it by now.
 
     Attributes:
-        scene: what was looked at.
-        near: features of windows by window: the scene's own from the start, zoom windows as marks ask for them.
+        scene: what is looked at.
+        near: features of windows by window: the scene's own once it is looked at, zoom windows as marks ask for them.
         large: SAM's embedding of the whole scene, made when a mask first asks for it; empty where the towers serve.
     """
 
@@ -229,24 +229,26 @@ class Generator:
     @torch.inference_mode()
     def _see(self, wanted: Sequence[tuple[SceneViews, Sequence[Box]]]) -> VisionFeatures:
         """Features of windows of scenes, in order; those never seen before are encoded, many together."""
-        missing = {
-            (id(views), window): views for views, windows in wanted for window in windows if window not in views.near
-        }
+        missing: dict[tuple[int, Box], SceneViews] = {}  # by scene and window; a scene is itself alone
+        for views, windows in wanted:
+            missing |= {(id(views), window): views for window in windows if window not in views.near}
         keys: dict[tuple[int, Box], str] = {}
-        if self.store is not None:
-            images = {id(views): pixel_key(views.scene.pixels) for views in missing.values()}
-            keys = {place: feature_key(images[place[0]], place[1]) for place in missing}
-            for place in [place for place, key in keys.items() if key in self.store]:
-                missing.pop(place).near[place[1]] = self.store.read([keys[place]]).to(self.model.device)
-        places = list(missing)
-        for start in range(0, len(places), VIEWS_AT_ONCE):
-            part = places[start : start + VIEWS_AT_ONCE]
-            rendered = [self.processor.render(missing[place].scene.pixels, [place[1]]) for place in part]
+        if self.store is not None and missing:
+            scenes = {id(views): views.scene for views in missing.values()}
+            images = {number: pixel_key(scene.pixels) for number, scene in scenes.items()}
+            keys = {(number, window): feature_key(images[number], window) for number, window in missing}
+            for place, key in keys.items():
+                if key in self.store:
+                    missing.pop(place).near[place[1]] = self.store.read([key]).to(self.model.device)
+        left = list(missing.items())
+        for start in range(0, len(left), VIEWS_AT_ONCE):
+            part = left[start : start + VIEWS_AT_ONCE]
+            rendered = [self.processor.render(views.scene.pixels, [window]) for (_, window), views in part]
             features = self.model.vision(torch.from_numpy(np.concatenate(rendered)).to(self.model.device))
-            if self.store is not None:
-                self.store.append([keys[place] for place in part], features)
-            for number, place in enumerate(part):
-                missing[place].near[place[1]] = features.take(torch.tensor([number], device=self.model.device))
+            for number, (place, views) in enumerate(part):
+                views.near[place[1]] = features.take(torch.tensor([number], device=self.model.device))
+                if self.store is not None and keys[place] not in self.store:  # not twice for two equal pictures
+                    self.store.append([keys[place]], views.near[place[1]])
         return VisionFeatures.concatenate([views.near[window] for views, windows in wanted for window in windows])
 
     def _say(self, row: _Row, token_id: int, probability: float) -> str:

@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from earthgptx.errors import MisplacedTokens
+from earthgptx.model.attention import let_llama_learn_on_a_cpu
 from earthgptx.model.configuration import EarthGPTXConfig
 from earthgptx.model.features import FusedTokens, MarkFeatures, ViewMap, VisionFeatures
 from earthgptx.model.fusion import Fusion
 from earthgptx.model.language import Language
+from earthgptx.model.layers import Attention
 from earthgptx.model.pixels import Pixels
 from earthgptx.model.spatial import CoordinateEncoder, SpatialEncoder, spatial_encoder
 from earthgptx.model.vision import Vision, concatenated_tokens
@@ -203,6 +205,14 @@ def view_map(batch: Batch) -> ViewMap:
         mark_view=batch.mark_view,
         num_images=len(batch),
     )
+
+
+def learn_on_a_cpu(model: EarthGPTX) -> None:
+    """Lets everything that attends, but the frozen towers, make its gradients as a CPU does faster; in place."""
+    let_llama_learn_on_a_cpu(model.language.llama)
+    for part in model.modules():
+        if isinstance(part, Attention):
+            part.learns_on_a_cpu = True
 
 
 def trainable_parameters(model: EarthGPTX, policy: str) -> dict[str, nn.Parameter]:

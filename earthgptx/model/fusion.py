@@ -100,7 +100,7 @@ class Fusion(nn.Module):
         )
 
     def _normed(self, tokens: Tensor) -> Tensor:
-        """Autocast's own precision where it is on: the layers that follow round to it in any case."""
+        """Normalised; under autocast as they are, since the layers that follow round to its precision in any case."""
         is_mixed = torch.is_autocast_enabled(tokens.device.type)
         return self.token_norm(tokens if is_mixed else tokens.to(self.token_norm.weight.dtype))
 
@@ -108,7 +108,7 @@ class Fusion(nn.Module):
         """Merges n x n, adds what tells views and cells apart, and pads images to the same number of views."""
         order = torch.nonzero(views.view_slot >= 0).flatten()
         slot, image = views.view_slot[order], views.view_image[order]
-        # Taken out first and normalised then: the towers learn nothing, so that nothing flows back to all views.
+        # Indexed before the norm: after it, the gradient of these views would be written into zeros for all of them.
         overall, cells = self._normed(tokens[order]).split([1, tokens.shape[1] - 1], dim=1)
         merged = self.merge_in(_blocks(self.cell_in(cells), self.config.merge_before))
         x = torch.cat([self.global_in(overall), merged], dim=1)

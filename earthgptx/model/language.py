@@ -16,7 +16,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, LlamaModel
 from transformers.cache_utils import Cache
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
-# transformers 5.24 renamed it and warns of the old name until 5.40, where that is gone.
+# transformers 5.24 renamed `past_key_values`; the old name is warned of there and gone from 5.40 on.
 _CACHE = "cache" if "cache" in signature(LlamaModel.forward).parameters else "past_key_values"
 
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu
+from torch.nn.functional import gelu, scaled_dot_product_attention
 
-from earthgptx.model.attention import attend
+from earthgptx.model.attention import attend_and_learn
 
 
 class Attention(nn.Module):
-    """Multi-head attention; keys and values come from `context`, or from the queries themselves."""
+    """Multi-head attention; keys and values come from `context`, or from the queries themselves.
+
+    Attributes:
+        learns_on_a_cpu: whether gradients are made by `attend_and_learn`.
+    """
+
+    learns_on_a_cpu = False
 
     def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()
@@ -34,6 +40,7 @@ class Attention(nn.Module):
         q = self._heads(self.query(queries))
         k, v = (self._heads(part) for part in self.key_value(context).chunk(2, dim=-1))
         bias = None if bias is None else bias.to(q.dtype)
+        attend = attend_and_learn if self.learns_on_a_cpu else scaled_dot_product_attention
         attended = attend(q, k, v, bias)
         return self.output(attended.transpose(1, 2).flatten(2))
 

@@ -2,8 +2,8 @@
 
 An image has 4,096 cells and a mask six tokens. SAM projects every cell to keys, values and queries for each mask; the
 same sums come out if the tokens are taken to where the cells are: for a token's query q and a cell c, q (W c) is
-(q W) c. So a cell is read by each mask and never projected, and masks of one frame share it until the first of them
-changes it. The weights are those of `transformers`' `SamMaskDecoder`, under its names.
+(q W) c. So a cell is read by each mask and never projected, and masks of one frame share its cells until the first
+layer has changed them for each. The weights are those of `transformers`' `SamMaskDecoder`, under its names.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from earthgptx.data.orientation import oriented
 from earthgptx.data.sample import LabelledImage
 from earthgptx.errors import MalformedRecipe
 from earthgptx.model.configuration import EarthGPTXConfig
-from earthgptx.model.earthgptx import EarthGPTX
+from earthgptx.model.earthgptx import EarthGPTX, learn_on_a_cpu
 from earthgptx.model.feature_store import FeatureStore
 from earthgptx.model.sizes import SIZES
 from earthgptx.model.weights.assembly import assemble
@@ -145,6 +145,8 @@ def build(
             ),
         )
     )
+    if world.device.type == "cpu":
+        learn_on_a_cpu(assembled.model)
     words = [tokenizer.encode(" " + label, add_special_tokens=False) for label in corpus.labels]
     directions = label_directions(word_embeddings(assembled.model, words)) if words else torch.zeros(0, 1)
     return Trainer(

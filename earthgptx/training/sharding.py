@@ -18,7 +18,6 @@ from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.utils.checkpoint import checkpoint
 
-from earthgptx.model.attention import learn_on_a_cpu
 from earthgptx.model.earthgptx import EarthGPTX
 from earthgptx.training.world import World
 
@@ -52,8 +51,6 @@ def prepare(model: EarthGPTX, world: World, *, recompute: bool) -> dict[str, nn.
         What is trained, by name: fp32 masters, DTensors where they are sharded.
     """
     llama = model.language.llama.model
-    if world.device.type == "cpu":
-        learn_on_a_cpu(model.language.llama)
     for layer in llama.layers:
         _make_masters(layer)
         if recompute:

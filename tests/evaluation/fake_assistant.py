@@ -48,6 +48,7 @@ class FakeAssistant:
                 self._truth[image.path, fixed_mark(image, index, conditions.marks, conditions.seed)] = item
 
     def look(self, scene: Scene, *, now: bool = True) -> FakeSession:
+        assert not now, "scenes are encoded with the questions of their batch"
         self.looked.append(scene.path)
         return FakeSession(scene)
 

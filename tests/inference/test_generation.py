@@ -297,6 +297,9 @@ def test_a_store_spares_another_process_the_towers(tmp_path: Path, generator: Ge
     assert [answer.text for answer in after] == [answer.text for answer in before]
     second.look(scene(LARGE, seed=1))
     assert seen == [5]  # another picture of the same size
+    twins = [Question(second.look(scene(LARGE, seed=2), now=False), "What?") for _ in range(2)]
+    second.answer(twins, max_new_tokens=1)
+    assert store.num_records == 7 + 5 + 5  # of two equal pictures, one is kept
 
 
 def test_scenes_left_to_their_first_question_are_encoded_together(generator: Generator, seen: list[int]):

@@ -76,7 +76,7 @@ def test_gradients_are_the_library_s(decoder: SamMaskDecoder, frames: int):
         assert worst < 3e-5, name  # the worst that was measured is 4e-6
 
 
-def test_bf16_rounds_no_more_than_the_library_does(decoder: SamMaskDecoder):
+def test_bf16_rounds_hardly_more_than_in_the_library(decoder: SamMaskDecoder):
     cells, positions, prompts = drawn(1, 1, SIDE**2, WIDTH), drawn(2, SIDE**2, WIDTH), drawn(3, MASKS, 1, WIDTH)
     with torch.no_grad():
         exact = by_the_library(decoder, cells, positions, prompts)
