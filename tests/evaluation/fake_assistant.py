@@ -39,6 +39,7 @@ class FakeAssistant:
         self.token_limits: set[int] = set()
         self.stop_after: int | None = None
         self.features: Path | None = None
+        self.looked_at_once: list[bool] = []
         self._label, self._shift = label, shift
         self._images = {}
         self._truth: dict[tuple[Path | None, object], LabelledObject] = {}
@@ -48,7 +49,7 @@ class FakeAssistant:
                 self._truth[image.path, fixed_mark(image, index, conditions.marks, conditions.seed)] = item
 
     def look(self, scene: Scene, *, now: bool = True) -> FakeSession:
-        assert not now, "scenes are encoded with the questions of their batch"
+        self.looked_at_once.append(now)
         self.looked.append(scene.path)
         return FakeSession(scene)
 

@@ -183,6 +183,7 @@ def test_questions_keep_the_order_and_hold_at_most_so_many_regions(data: Path, p
     for batch in assistant.batches:
         assert batch == sorted(batch, reverse=True)
     assert len(assistant.looked) == len(set(assistant.looked)) == 7
+    assert not any(assistant.looked_at_once)  # the questions of a batch have their images encoded together
 
 
 def test_an_answer_may_be_as_long_as_its_regions_need(tmp_path: Path, path: Path):

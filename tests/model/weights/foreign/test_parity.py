@@ -84,9 +84,11 @@ def test_outputs_and_gradients_are_the_original_s(name: str, num_shards: int, tm
     folder.mkdir()
     found |= slopes(model, opened(name, directions, folder, num_shards=num_shards))
     largest = max(map(abs, wanted.values()))
-    assert found.keys() == wanted.keys()
+    never_used = wanted.keys() - found.keys()  # what the original computes and drops, and biases that no softmax sees
+    assert found.keys() <= wanted.keys()
+    assert not never_used or name == "sam"
     assert worst < 1e-5
-    assert max(abs(found[key] - value) for key, value in wanted.items()) < 1e-5 * largest
+    assert max(abs(found.get(key, 0.0) - value) for key, value in wanted.items()) < 1e-5 * largest
 
 
 INPUTS: dict[str, dict[str, tuple[int, ...]]] = {
