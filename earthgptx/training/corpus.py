@@ -26,7 +26,7 @@ from earthgptx.model.vision import Vision
 from earthgptx.processing.batch import Batch
 from earthgptx.processing.processor import Encoded, Processor
 
-BATCHES_IN_GROUP = 4
+BATCHES_IN_GROUP = 8
 MOST_TRIES = 200
 NO_LABEL = -1
 

@@ -209,7 +209,8 @@ class Trainer:
     def _batches(self) -> Iterator[TrainingBatch]:
         """Batches from the current step on, made by one thread ahead of the loop so that no step waits for data."""
         steps = range(self.step, self.total_steps)
-        with ThreadPoolExecutor(max_workers=1) as pool:
+        # That thread has no helpers: torch's would wait for more work on the cores that the loop computes on.
+        with ThreadPoolExecutor(max_workers=1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             ahead = [pool.submit(self._batch, step) for step in steps[:BATCHES_AHEAD]]
             for step in steps:
                 item = ahead.pop(0).result()
@@ -218,12 +219,19 @@ class Trainer:
                 yield item
 
     def _batch(self, step: int) -> TrainingBatch:
-        """Both streams are counted by the run's own step, so that each is the same however a run is interrupted."""
+        """What a step reads; it follows from the step alone, so that it is the same however a run is interrupted."""
+        place = self._place_in_stream(step)
         if self.is_marks_only(step):
-            batch = self.warm_corpus.batch(step, self.recipe.warm_batch_size, self.world.share)
+            batch = self.warm_corpus.batch(place, self.recipe.warm_batch_size, self.world.share)
         else:
-            batch = self.corpus.batch(step, self.recipe.batch_size, self.world.share)
+            batch = self.corpus.batch(place, self.recipe.batch_size, self.world.share)
         return batch.pinned() if self.model.device.type == "cuda" else batch
+
+    def _place_in_stream(self, step: int) -> int:
+        """How many steps of its kind come before a step: neither stream makes a batch that no step reads."""
+        done = step - self.recipe.warm_steps
+        num_joint = max(0, math.ceil(done / self.recipe.joint_every))
+        return step - num_joint if self.is_marks_only(step) else num_joint
 
 
 def word_embeddings(model: EarthGPTX, token_ids: list[list[int]]) -> list[Tensor]:

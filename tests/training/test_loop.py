@@ -55,6 +55,18 @@ def assert_went_on_exactly(resumed: Trainer, uninterrupted: Trainer) -> None:
         assert torch.equal(resumed.parameters[name], parameter), name
 
 
+@pytest.mark.parametrize(("warm_steps", "joint_every"), [(0, 1), (2, 3), (5, 2)])
+def test_each_kind_of_step_reads_its_stream_without_a_gap(
+    data: Path, tmp_path: Path, warm_steps: int, joint_every: int
+):
+    trainer = small_trainer(data, tmp_path, warm_steps=warm_steps, joint_every=joint_every, steps=7)
+    places: dict[bool, list[int]] = {True: [], False: []}
+    for step in range(trainer.total_steps):
+        places[trainer.is_marks_only(step)].append(trainer._place_in_stream(step))
+    assert len(places[True]) + len(places[False]) == warm_steps + 7
+    assert all(found == list(range(len(found))) for found in places.values())
+
+
 def test_a_whole_run_writes_a_line_a_step_and_its_state(uninterrupted: Trainer):
     losses = written_losses(uninterrupted.folder)
     assert [line["step"] for line in losses] == [1, 2, 3, 4, 5, 6]
