@@ -10,16 +10,15 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
-_LARGEST_THRESHOLD = 32 << 20  # that glibc takes; larger blocks always come from the system
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # glibc's malloc.h
 _NEVER = -1
 
 
 def keep_freed() -> None:
-    """From now on this process keeps what it frees, as far as blocks of up to 32 MB go: for one that is all steps."""
+    """From now on this process keeps what it frees: for one that is all steps."""
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
-        set_option(_MMAP_THRESHOLD, _LARGEST_THRESHOLD)
+        set_option(_MMAP_MAX, 0)  # no block comes from the system for itself alone, to go back there when it is freed
         set_option(_TRIM_THRESHOLD, _NEVER)
 
 

@@ -1,7 +1,7 @@
 """Attention as torch has it, and as a CPU learns it faster in bf16.
 
-Torch's backward pass takes longer there than the same products made one by one, a few examples at a time, so that what
-belongs together stays in the cache. The forward pass is torch's in either case.
+Torch's backward pass takes longer there than the same products made one by one. The forward pass is torch's in either
+case.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from transformers import AttentionInterface, AttentionMaskInterface, LlamaForCau
 from transformers.masking_utils import eager_mask
 
 LEARNED_ON_A_CPU = "learned_on_a_cpu"  # its name among the attentions of transformers
-LOGITS_AT_ONCE = 1 << 20  # 2 MB in bf16, which stay in a core's cache
 
 
 def attend_and_learn(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -66,25 +65,17 @@ class _ProductByProduct(torch.autograd.Function):
             for one in (*given, gradient)
         )
         queries = queries * scale
-        of_queries, of_keys, of_values = (torch.empty_like(one) for one in (queries, keys, values))
-        of_bias = torch.zeros_like(bias) if ctx.needs_input_grad[3] else None
-        at_once = max(1, LOGITS_AT_ONCE // (num_heads * num_queries * keys.shape[1]))
-        for start in range(0, num_examples, at_once):
-            part = slice(num_key_heads * start, num_key_heads * (start + at_once))
-            logits = torch.bmm(queries[part], keys[part].mT)
-            by_head = (-1, num_heads, num_queries, keys.shape[1])
-            if bias is not None:
-                its_bias = slice(None) if len(bias) == 1 else slice(start, start + at_once)
-                logits.view(by_head).add_(bias[its_bias])
-            shares = logits.softmax(dim=-1)
-            torch.bmm(shares.mT, gradient[part], out=of_values[part])
-            of_shares = torch.bmm(gradient[part], values[part].mT)
-            of_logits = torch.ops.aten._softmax_backward_data(of_shares, shares, -1, shares.dtype)
-            torch.bmm(of_logits, keys[part], out=of_queries[part])
-            torch.bmm(of_logits.mT, queries[part], out=of_keys[part])
-            if of_bias is not None:
-                of_bias[its_bias] += of_logits.view(by_head).sum_to_size(of_bias[its_bias].shape)
-        of_queries *= scale
+        logits = torch.bmm(queries, keys.mT)
+        by_head = (num_examples, num_heads, num_queries, keys.shape[1])
+        if bias is not None:
+            logits.view(by_head).add_(bias)
+        shares = logits.softmax(dim=-1)
+        of_values = torch.bmm(shares.mT, gradient)
+        of_shares = torch.bmm(gradient, values.mT)
+        of_logits = torch.ops.aten._softmax_backward_data(of_shares, shares, -1, shares.dtype)
+        of_queries = torch.bmm(of_logits, keys) * scale
+        of_keys = torch.bmm(of_logits.mT, queries)
+        of_bias = of_logits.view(by_head).sum_to_size(bias.shape) if ctx.needs_input_grad[3] else None
         made = zip((of_queries, of_keys, of_values), given, strict=True)
         return *(one.view(like.shape) for one, like in made), of_bias
 
