@@ -6,7 +6,7 @@ in no order, opens every image and runs the towers in every step. It takes the r
 what a plain loop gives that knows of no second kind is said beside it. Each step is taken apart: whose its time was,
 box by box, forward and backward together. A table comes first, then a JSON line.
 
-    python -m benchmarks.training_speed [--data ../shared/data] [--recipe recipes/nano.py] [--rounds 2] [--images 6]
+    python -m benchmarks.training_speed [--data ../shared/data] [--recipe recipes/nano.py] [--rounds 4] [--images 6]
 
 Without --data the images are fabricated: speed does not depend on what there is to see.
 """
@@ -14,7 +14,6 @@ Without --data the images are fabricated: speed does not depend on what there is
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import os
 import platform
@@ -41,14 +40,15 @@ from earthgptx.model.features import VisionFeatures
 from earthgptx.processing.batch import Batch
 from earthgptx.provenance import git_commit
 from earthgptx.training.command import build
-from earthgptx.training.corpus import TrainingBatch, TrainingItem
+from earthgptx.training.corpus import BATCHES_IN_GROUP, TrainingBatch, TrainingItem
 from earthgptx.training.loop import Trainer
 from earthgptx.training.losses import alignment_loss, mask_losses, word_loss
 from earthgptx.training.recipe import TrainingRecipe, load_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET_RATIO = 6.0
-WARM_ROUNDS = 2  # not counted: memory is touched for the first time, which a long run does once
+WARM_ROUNDS = BATCHES_IN_GROUP  # not counted: layers are compiled, memory is touched, which a long run does once
+ROUNDS_HELP = f"each has one step that trains the whole model; {BATCHES_IN_GROUP} in a row are of all lengths"
 KINDS = ("whole model", "marks only")
 
 
@@ -69,7 +69,7 @@ class Plain:
     """The plain loop: what a few lines of PyTorch would do with the same model.
 
     Args:
-        trainer: whose model it copies, and whose recipe and processor it uses.
+        trainer: whose model it trains in place, of a recipe that compiles nothing, and whose processor it uses.
     """
 
     def __init__(self, trainer: Trainer) -> None:
@@ -77,7 +77,7 @@ class Plain:
         self.processor = trainer.corpus.processor
         self.directions = trainer.label_directions
         self.images = {image.id: image for images in trainer.corpus.by_dataset.values() for image in images}
-        self.model: EarthGPTX = nn.Module.float(copy.deepcopy(trainer.model))
+        self.model: EarthGPTX = nn.Module.float(trainer.model)
         self.model.language.llama.set_attn_implementation("sdpa")  # what transformers chooses itself
         self.parameters = list(trainable_parameters(self.model, self.recipe.policy).values())
         self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-5)
@@ -149,9 +149,12 @@ def main() -> None:
     arguments = parse_arguments()
     heap.keep_freed()  # as `earthgptx train` does
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        trainer = build(small_recipe(arguments, Path(folder)), on_views=_tell)
+        recipe = small_recipe(arguments, Path(folder))
+        plain = build(replace(recipe, compiled=False), on_views=_tell)
+        plain.corpus.close()
+        trainer = build(recipe)
         try:
-            result = measure(trainer)
+            result = measure(trainer, Plain(plain))
         finally:
             trainer.corpus.store.close()
     show(result)
@@ -165,7 +168,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder of real data sets; fabricated ones if not given")
     parser.add_argument("--recipe", type=Path, default=ROOT / "recipes" / "nano.py")
-    parser.add_argument("--rounds", type=int, default=2, help="each has one step that trains the whole model")
+    parser.add_argument("--rounds", type=int, default=BATCHES_IN_GROUP, help=ROUNDS_HELP)
     parser.add_argument("--images", type=int, default=6, help="of each data set, whose features are cached first")
     parser.add_argument("--folder", type=Path, help="where to write for the time; the system's temporary folder")
     return parser.parse_args()
@@ -186,13 +189,12 @@ def small_recipe(arguments: argparse.Namespace, folder: Path) -> TrainingRecipe:
     return replace(recipe, datasets=found, warm_steps=0, steps=steps, **places)
 
 
-def measure(trainer: Trainer) -> dict[str, Any]:
+def measure(trainer: Trainer, loop: Plain) -> dict[str, Any]:
     """Our loop between two halves of the plain one, so that a machine that tires is as hard on both sides."""
     steps = planned_steps(trainer)
     warm_up = trainer.recipe.joint_every * WARM_ROUNDS
-    loop = Plain(trainer)  # from the same weights, so before ours are trained
     plain, plain_steps, half = Side(), mixed(steps[warm_up:]), (len(steps) - warm_up) // 2
-    run_plain = plain_side(loop, plain, steps[:warm_up])
+    run_plain = plain_side(loop, plain, steps[: trainer.recipe.joint_every])
     run_plain(plain_steps[:half])
     ours, data_seconds = our_side(trainer, warm_up)
     run_plain(plain_steps[half:])

@@ -34,5 +34,6 @@ def recipe() -> TrainingRecipe:
         batch_size=16,
         learning_rate=6e-4,
         language_learning_rate=2e-4,
+        compiled=True,
         features="cache/features-nano",
     )

@@ -38,5 +38,6 @@ def recipe() -> TrainingRecipe:
         learning_rate=5e-4,
         language_learning_rate=3e-4,
         difference_bits=4,
+        compiled=True,
         features="cache/features-nano",
     )

@@ -28,6 +28,7 @@ from earthgptx.processing.processor import Processor, processor_for
 from earthgptx.processing.vocabulary import Vocabulary, byte_tokenizer
 from earthgptx.provenance import git_commit, machine, versions
 from earthgptx.training.caching import cached, open_scenes, open_store
+from earthgptx.training.compiling import compile_layers
 from earthgptx.training.corpus import Corpus
 from earthgptx.training.exporting import write_trained, write_whole
 from earthgptx.training.loop import Trainer, word_embeddings
@@ -147,6 +148,8 @@ def build(
     )
     if world.device.type == "cpu":
         learn_on_a_cpu(assembled.model)
+    if recipe.compiled:
+        compile_layers(assembled.model.language.llama)
     words = [tokenizer.encode(" " + label, add_special_tokens=False) for label in corpus.labels]
     directions = label_directions(word_embeddings(assembled.model, words)) if words else torch.zeros(0, 1)
     return Trainer(

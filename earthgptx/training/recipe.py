@@ -62,6 +62,7 @@ class TrainingRecipe:
         device: where it trains, "cpu" or "cuda".
         processes: how many processes train together; 0 for as many as torchrun starts.
         recompute: whether the language model's activations are computed again in the backward pass and not kept.
+        compiled: whether the language model's layers are compiled (training.compiling); the first step waits for it.
         runs: folder of run folders.
         features: folder of what the frozen parts say of the images, cached; "" caches nothing and asks them in every
             step.
@@ -102,6 +103,7 @@ class TrainingRecipe:
     device: str = "cpu"
     processes: int = 0
     recompute: bool = False
+    compiled: bool = False
     runs: str = "runs"
     features: str = "cache/features"
     features_from: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "training_speed.py"
 
 
 def test_a_small_run_ends_with_what_the_table_says(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    options = ["--recipe", str(SCRIPT.parents[1] / "recipes" / "tiny.py"), "--images", "1", "--rounds", "1"]
+    options = ["--recipe", str(SCRIPT.parents[1] / "recipes" / "tiny.py"), "--images", "1"]
     monkeypatch.setattr(sys, "argv", [str(SCRIPT), *options])
     runpy.run_path(str(SCRIPT), run_name="__main__")
     *table, last = capsys.readouterr().out.strip().splitlines()
