@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from signal import SIGINT, SIGTERM
 
 import torch
 from torch import Tensor, nn
@@ -102,18 +103,21 @@ class Trainer:
         return save_state(self.folder, self.step, self.parameters, self.optimizer, self.world)
 
     def run(self) -> None:
-        """Trains to the end, with a checkpoint every few minutes and one at Ctrl-C.
+        """Trains to the end, with a checkpoint every few minutes and one at Ctrl-C or SIGTERM.
 
         Raises:
             TrainingDiverged: the loss is not a number; the last good checkpoint stays.
             DiskFull: a checkpoint could not be written; the one before it stays.
-            KeyboardInterrupt: Ctrl-C, of any process; the step under way was finished and saved.
+            KeyboardInterrupt: Ctrl-C of any process, or SIGTERM of the only one; the step under way was finished and
+                saved.
         """
         saved = time.monotonic()
         journal: AbstractContextManager[Journal | None] = nullcontext()
         if self.world.is_first:
             journal = Journal(self.folder, total_steps=self.total_steps, first_step=self.step)
-        with journal as pages, Interruption() as interruption:
+        # With SIGTERM torchrun also ends those who wait for one that died: what they would finish can never end.
+        signals = (SIGINT, SIGTERM) if self.world.size == 1 else (SIGINT,)
+        with journal as pages, Interruption(signals) as interruption:
             for batch in self._batches():
                 numbers = self.train_step(batch)
                 if pages is not None:

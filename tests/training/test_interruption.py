@@ -1,7 +1,8 @@
-"""Ctrl-C as a wish, and a second one as an order."""
+"""Ctrl-C and SIGTERM as a wish, and a second one as an order."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -10,9 +11,11 @@ import pytest
 
 from earthgptx.training.interruption import Interruption
 
+BOTH = (signal.SIGINT, signal.SIGTERM)
+
 
 def test_the_first_is_noted_and_the_second_ends(press_ctrl_c: Callable[[], None]):
-    with Interruption() as interruption:
+    with Interruption(BOTH) as interruption:
         assert not interruption.is_asked
         press_ctrl_c()
         assert interruption.is_asked
@@ -23,9 +26,18 @@ def test_the_first_is_noted_and_the_second_ends(press_ctrl_c: Callable[[], None]
         press_ctrl_c()
 
 
+def test_a_request_to_end_is_a_wish_as_well():
+    with Interruption(BOTH) as interruption:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interruption.is_asked
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 def test_a_job_in_the_background_stays_deaf(press_ctrl_c: Callable[[], None]):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with Interruption() as interruption:
+    with Interruption(BOTH) as interruption:
         press_ctrl_c()
     assert not interruption.is_asked
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
@@ -35,7 +47,7 @@ def test_other_threads_go_without():
     seen: list[bool] = []
 
     def work() -> None:
-        with Interruption() as interruption:
+        with Interruption(BOTH) as interruption:
             seen.append(interruption.is_asked)
 
     thread = threading.Thread(target=work)
