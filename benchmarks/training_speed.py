@@ -6,7 +6,7 @@ in no order, opens every image and runs the towers in every step. It takes the r
 what a plain loop gives that knows of no second kind is said beside it. Each step is taken apart: whose its time was,
 box by box, forward and backward together. A table comes first, then a JSON line.
 
-    python -m benchmarks.training_speed [--data ../shared/data] [--recipe recipes/nano.py] [--rounds 4] [--images 6]
+    python -m benchmarks.training_speed [--data ../shared/data] [--recipe recipes/nano.py] [--rounds 8] [--images 6]
 
 Without --data the images are fabricated: speed does not depend on what there is to see.
 """

@@ -213,8 +213,8 @@ class Trainer:
     def _batches(self) -> Iterator[TrainingBatch]:
         """Batches from the current step on, made by one thread ahead of the loop so that no step waits for data."""
         steps = range(self.step, self.total_steps)
-        # That thread has no helpers: torch's would wait for more work on the cores that the loop computes on.
-        with ThreadPoolExecutor(max_workers=1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            _go_without_helpers(pool)
             ahead = [pool.submit(self._batch, step) for step in steps[:BATCHES_AHEAD]]
             for step in steps:
                 item = ahead.pop(0).result()
@@ -236,6 +236,13 @@ class Trainer:
         done = step - self.recipe.warm_steps
         num_joint = max(0, math.ceil(done / self.recipe.joint_every))
         return step - num_joint if self.is_marks_only(step) else num_joint
+
+
+def _go_without_helpers(pool: ThreadPoolExecutor) -> None:
+    """Takes a thread's helpers from it: torch's would wait for its work on the cores that the loop computes on."""
+    num_threads = torch.get_num_threads()
+    pool.submit(torch.set_num_threads, 1).result()
+    torch.set_num_threads(num_threads)  # threads that start later have as many as was said last, wherever it was said
 
 
 def word_embeddings(model: EarthGPTX, token_ids: list[list[int]]) -> list[Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -53,6 +54,26 @@ def assert_went_on_exactly(resumed: Trainer, uninterrupted: Trainer) -> None:
     assert written_losses(resumed.folder) == written_losses(uninterrupted.folder)
     for name, parameter in uninterrupted.parameters.items():
         assert torch.equal(resumed.parameters[name], parameter), name
+
+
+def test_who_makes_batches_has_no_helpers_and_all_others_keep_theirs(data: Path, tmp_path: Path):
+    trainer = small_trainer(data, tmp_path, warm_steps=1, joint_every=1, steps=1)
+    before, seen = torch.get_num_threads(), []
+    whole_batch = trainer._batch
+
+    def watched(step: int) -> TrainingBatch:
+        seen.append(torch.get_num_threads())
+        return whole_batch(step)
+
+    trainer._batch = watched  # type: ignore[method-assign]
+    torch.set_num_threads(2)
+    try:
+        list(trainer._batches())
+        with ThreadPoolExecutor(max_workers=1) as later:
+            assert (torch.get_num_threads(), later.submit(torch.get_num_threads).result()) == (2, 2)
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1, 1]
 
 
 @pytest.mark.parametrize(("warm_steps", "joint_every"), [(0, 1), (2, 3), (5, 2)])
