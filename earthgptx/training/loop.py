@@ -239,10 +239,14 @@ class Trainer:
 
 
 def _go_without_helpers(pool: ThreadPoolExecutor) -> None:
-    """Takes a thread's helpers from it: torch's would wait for its work on the cores that the loop computes on."""
-    num_threads = torch.get_num_threads()
+    """Takes a thread's helpers from it: torch's would wait for its work on the cores that the loop computes on.
+
+    torch asks at a thread's first question or work what was said last, in whichever thread. So that one is asked before
+    it is told, and what holds for all others is said again.
+    """
+    pool.submit(torch.get_num_threads).result()
     pool.submit(torch.set_num_threads, 1).result()
-    torch.set_num_threads(num_threads)  # threads that start later have as many as was said last, wherever it was said
+    torch.set_num_threads(torch.get_num_threads())
 
 
 def word_embeddings(model: EarthGPTX, token_ids: list[list[int]]) -> list[Tensor]:
