@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -100,13 +102,17 @@ def test_a_whole_run_writes_a_line_a_step_and_its_state(uninterrupted: Trainer):
     assert list((uninterrupted.folder / "tensorboard").iterdir())
 
 
-@pytest.mark.parametrize("step", [1, 3])
-def test_ctrl_c_saves_and_the_run_goes_on_exactly(
-    data: Path, tmp_path: Path, uninterrupted: Trainer, press_ctrl_c: Callable[[], None], step: int
+def be_asked_to_end() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize(("step", "by_ctrl_c"), [(1, True), (3, True), (3, False)])
+def test_ctrl_c_or_sigterm_saves_and_the_run_goes_on_exactly(
+    data: Path, tmp_path: Path, uninterrupted: Trainer, press_ctrl_c: Callable[[], None], step: int, by_ctrl_c: bool
 ):
     first = small_trainer(data, tmp_path, warm_steps=WARM_STEPS, steps=STEPS)
     assert not first.resume()
-    at_step(first, step, press_ctrl_c)
+    at_step(first, step, press_ctrl_c if by_ctrl_c else be_asked_to_end)
     with pytest.raises(KeyboardInterrupt):
         first.run()
     state = newest_state(first.folder)
